@@ -1,1 +1,1 @@
-//! `parley-signaling`.
+//! The LiveKit-compatible client protocol over the media handle.
