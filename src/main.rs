@@ -1,1 +1,15 @@
-fn main() {}
+//! `parley`: consultations by video in one program. Command line and wiring; no logic.
+
+mod adapters;
+mod cli;
+mod config;
+mod keys;
+mod pages;
+mod serve;
+mod tls;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}
