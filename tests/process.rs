@@ -1,0 +1,161 @@
+//! The program as its operator meets it: start, mistakes, signals, restart.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+fn parley() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parley"));
+    command.env_clear().env("PATH", std::env::var("PATH").unwrap());
+    command
+}
+
+/// A running server with its plain HTTP address; killed when dropped.
+struct Server {
+    child: Child,
+    address: String,
+    printed: String,
+}
+
+impl Server {
+    fn start(data: &Path, arguments: &[&str]) -> Self {
+        let mut command = parley();
+        command.args(["serve", "--data", data.to_str().unwrap(), "--http-listen", "127.0.0.1:0"]);
+        command.args(["--media-udp-port", "0", "--set", "media.bind=127.0.0.1"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let begun = Instant::now();
+        let mut printed = String::new();
+        let address = loop {
+            assert!(begun.elapsed() < READY_LIMIT, "not ready: {printed}");
+            let line = lines.next().expect("the server ended before it was ready").unwrap();
+            printed.push_str(&line);
+            printed.push('\n');
+            if let Some(rest) = line.split("http://127.0.0.1:").nth(1) {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                if line.contains("plain HTTP") {
+                    break format!("127.0.0.1:{port}");
+                }
+            }
+        };
+        // Later lines are read on, so that the pipe never fills.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, printed }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer)
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    parley().args(arguments).output().unwrap()
+}
+
+#[test]
+fn serves_health_and_api_and_stops_cleanly() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--dev"]);
+    assert_eq!(server.get("/healthz").0, 200);
+    let (status, answer) = server.get("/api/v1/openapi.json");
+    assert_eq!(status, 200);
+    assert!(answer.contains("\"openapi\":\"3.1"), "{}", &answer[..answer.len().min(400)]);
+    let (status, answer) = server.get("/api/v1/nowhere");
+    assert_eq!(status, 404);
+    assert!(answer.contains("application/problem+json"), "{answer}");
+    assert_eq!(server.get("/rtc/v1/validate?access_token=nonsense").0, 401);
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn the_demo_is_there_once_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(folder.path(), &["--dev", "--demo"]);
+    assert!(first.printed.contains("@demo.test"), "no demo logins in: {}", first.printed);
+    let (_, organisations) = first.get("/api/v1/public/organisations");
+    assert!(organisations.contains("demo"), "{organisations}");
+    assert_eq!(first.terminate(), Some(0));
+    let second = Server::start(folder.path(), &["--dev", "--demo"]);
+    let (_, again) = second.get("/api/v1/public/organisations");
+    assert_eq!(organisations.matches("\"slug\"").count(), again.matches("\"slug\"").count());
+}
+
+#[test]
+fn a_data_folder_has_one_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = Server::start(folder.path(), &["--dev"]);
+    let data = folder.path().to_str().unwrap();
+    let second = run(&["serve", "--dev", "--data", data, "--http-listen", "127.0.0.1:0", "--media-udp-port", "0"]);
+    assert_eq!(second.status.code(), Some(1));
+    let message = String::from_utf8(second.stderr).unwrap();
+    assert!(message.contains("is in use by another server"), "{message}");
+}
+
+#[test]
+fn a_port_in_use_is_said_plainly() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let output = run(&["serve", "--dev", "--data", data, "--http-listen", &address, "--media-udp-port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains(&address) && message.contains("http.listen"), "{message}");
+}
+
+#[test]
+fn all_mistakes_of_the_configuration_at_once() {
+    let output = run(&["serve", "--set", "media.workers=none", "--set", "htpp.listen=x", "--https-listen", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    for part in ["3 mistakes", "media.workers", "did you mean http.listen?", "https.listen"] {
+        assert!(message.contains(part), "“{part}” is missing in: {message}");
+    }
+}
+
+#[test]
+fn a_killed_server_starts_again_on_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path(), &["--dev", "--demo"]);
+    let (_, before) = server.get("/api/v1/public/organisations");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let again = Server::start(folder.path(), &["--dev"]);
+    let (status, after) = again.get("/api/v1/public/organisations");
+    assert_eq!(status, 200);
+    assert_eq!(before.split("\r\n\r\n").nth(1), after.split("\r\n\r\n").nth(1));
+}
+
+#[test]
+fn a_token_can_be_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let output = run(&["token", "--dev", "--data", data, "--room", "r", "--identity", "me"]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim().split('.').count(), 3);
+}
