@@ -8,7 +8,8 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 pub use parley_media_core::{
-    ConnectionQuality, MediaKind, ParticipantKey, SlotSettings, Source, Speaker, TrackKey,
+    ConnectionQuality, MediaKind, ParticipantKey, SlotSettings, Source, Spatial, Speaker,
+    TrackKey,
 };
 
 /// Settings of the media plane.
