@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use parley_control_domain::{AppointmentId, MemberId, OrganisationId, ServiceId};
+use parley_control_domain::{
+    Appointment, AppointmentId, Availability, JobId, MagicLinkId, MeetingRole, Member, MemberId,
+    Organisation, OrganisationId, Service, ServiceId, Span,
+};
 
 use crate::records::{
-    Appointment, AppointmentQuery, AuditEvent, Availability, Booking, Busy, Job, JobId, MagicLink, MagicLinkId,
-    Meeting, Member, NewJob, Organisation, Page, Participant, Seed, Service, Session, TokenHash,
+    AppointmentQuery, AuditEvent, Booking, Job, MagicLink, Meeting, NewJob, Page, Seed, Session, TokenHash,
 };
 
 /// The store failed: not the caller's fault. `transient` says whether trying again can help.
@@ -44,9 +46,9 @@ pub enum BookError {
 #[derive(Debug, Clone)]
 pub enum BookOutcome {
     /// Written now. The store has set `Appointment::number`.
-    Created(Box<Meeting>),
+    Created(Appointment),
     /// The same key and fingerprint had been written before; nothing was written now.
-    Replayed(Box<Meeting>),
+    Replayed(Appointment),
 }
 
 /// Why a change was not written.
@@ -78,17 +80,26 @@ pub trait OrganisationStore: Send + Sync {
     async fn organisation_seed(&self, seed: &Seed) -> Result<bool, StoreError>;
 }
 
-/// Members.
+/// Members and their passwords.
 #[async_trait]
 pub trait MemberStore: Send + Sync {
     async fn member_by_id(&self, id: MemberId) -> Result<Option<Member>, StoreError>;
-    /// `email` is lower-case; an address is unique in the installation.
-    async fn member_by_email(&self, email: &str) -> Result<Option<Member>, StoreError>;
+    /// By `Email::key` (lower case); an address is unique in the installation.
+    async fn member_by_email(&self, email_key: &str) -> Result<Option<Member>, StoreError>;
     /// By name, active or not (at most 1,000).
     async fn members_of(&self, organisation: OrganisationId) -> Result<Vec<Member>, StoreError>;
-    /// Insert by id, or replace every column but `organisation_id` and `created_at`, with jobs in the same
-    /// transaction. [`SaveError::Taken`] for a slug (per organisation) or an address in use.
-    async fn member_save(&self, row: &Member, jobs: &[NewJob], audit: &AuditEvent) -> Result<(), SaveError>;
+    /// Insert by id, or replace every column but `organisation_id` and `created_at`, with links and jobs in the
+    /// same transaction. [`SaveError::Taken`] for a slug (per organisation) or an address in use.
+    async fn member_save(
+        &self,
+        row: &Member,
+        links: &[MagicLink],
+        jobs: &[NewJob],
+        audit: &AuditEvent,
+    ) -> Result<(), SaveError>;
+    /// The member's Argon2id hash in PHC string form, when a password is set.
+    async fn password_of(&self, member: MemberId) -> Result<Option<String>, StoreError>;
+    async fn password_set(&self, member: MemberId, hash: &str, audit: &AuditEvent) -> Result<(), StoreError>;
 }
 
 /// Services.
@@ -105,64 +116,69 @@ pub trait ServiceStore: Send + Sync {
 /// Weekly hours and exceptions.
 #[async_trait]
 pub trait AvailabilityStore: Send + Sync {
-    /// A provider without rows has empty schedules.
-    async fn availability_of(&self, provider: MemberId) -> Result<Availability, StoreError>;
-    /// Replaces all schedules and overrides of the provider.
+    /// `None` for a provider without rows.
+    async fn availability_of(&self, provider: MemberId) -> Result<Option<Availability>, StoreError>;
+    /// Replaces the zone and all schedules and overrides of `availability.provider_id`.
     async fn availability_replace(
         &self,
-        provider: MemberId,
         availability: &Availability,
         audit: &AuditEvent,
     ) -> Result<(), StoreError>;
-    /// What occupies the provider between two instants: appointments that are neither cancelled nor no-shows,
-    /// with their buffers, by start.
-    async fn busy_of(&self, provider: MemberId, from: Timestamp, to: Timestamp) -> Result<Vec<Busy>, StoreError>;
+    /// What is taken of the provider's time between two instants: `reserved` of appointments whose state
+    /// `takes_time`, by start.
+    async fn busy_of(&self, provider: MemberId, within: Span) -> Result<Vec<Span>, StoreError>;
 }
 
-/// Appointments with their participants, consultations and stays.
+/// Appointments with their consultations, participants and stays.
 #[async_trait]
 pub trait AppointmentStore: Send + Sync {
-    /// Inserts the appointment (its `number` is chosen here: the next of its organisation and year, like
-    /// `C-2026-000123`), its participants, the idempotency key, jobs and audit event, all or nothing. The
-    /// database's constraint on overlap decides; nothing is decided by reading first.
+    /// Inserts the appointment (its `number` is chosen here: the next of its organisation and year of
+    /// `created_at` in UTC), the idempotency key, jobs and audit event, all or nothing. The database's own
+    /// constraint on overlap of `reserved` decides; nothing is decided by reading first.
     async fn appointment_book(&self, booking: &Booking) -> Result<BookOutcome, BookError>;
-    /// The appointment an earlier booking with this key made in this organisation, with that booking's
-    /// fingerprint.
+    /// What an earlier booking with this key made in this organisation, with that booking's fingerprint.
     async fn booking_by_key(
         &self,
         organisation: OrganisationId,
         key: &str,
-    ) -> Result<Option<(String, AppointmentId)>, StoreError>;
+    ) -> Result<Option<(String, Appointment)>, StoreError>;
+    async fn appointment_by_id(&self, id: AppointmentId) -> Result<Option<Appointment>, StoreError>;
+    /// By a code as stored (`JoinCode::key`): whose link it names.
+    async fn appointment_by_code(
+        &self,
+        code_key: &str,
+    ) -> Result<Option<(AppointmentId, MeetingRole)>, StoreError>;
     /// The whole meeting: what every decision is made on.
     async fn meeting_by_id(
         &self,
         id: AppointmentId,
         audit: Option<&AuditEvent>,
     ) -> Result<Option<Meeting>, StoreError>;
-    /// By a participant's code (stored upper-case without the hyphen).
-    async fn participant_by_code(&self, code: &str) -> Result<Option<Participant>, StoreError>;
+    /// The meeting that a consultation's room belongs to.
+    async fn meeting_by_room(&self, room: &str) -> Result<Option<Meeting>, StoreError>;
     /// Compare-and-set on `meeting.appointment.version`: writes the appointment's row with `version + 1`,
-    /// inserts or replaces every given participant, consultation and stay by id, and writes jobs and audit
-    /// events, all or nothing. [`SaveError::Stale`] when the stored version differs. A state that no longer
-    /// occupies the provider (cancelled, no-show) frees its time; a completed one frees what lies after
-    /// `actual_end`.
+    /// inserts or replaces every given consultation, participant and stay by id (none is deleted), and writes
+    /// jobs and audit events, all or nothing; the new version. [`SaveError::Stale`] when the stored version
+    /// differs. When the new state does not `takes_time`, the provider's time is freed.
     async fn meeting_save(
         &self,
         meeting: &Meeting,
         jobs: &[NewJob],
         audit: &[AuditEvent],
-    ) -> Result<(), SaveError>;
+    ) -> Result<i64, SaveError>;
     /// One page, by `(start, id)`.
     async fn meetings_page(
         &self,
         query: &AppointmentQuery,
         audit: Option<&AuditEvent>,
     ) -> Result<Page<Meeting>, StoreError>;
-    /// Appointments not in a final state whose window closed before `now`, or that are in progress: what the
-    /// sweeper looks at. Oldest first, at most `limit`.
-    async fn appointments_due(&self, now: Timestamp, limit: u32) -> Result<Vec<AppointmentId>, StoreError>;
-    /// The appointment of a meeting, for mails. No participants.
-    async fn appointment_by_id(&self, id: AppointmentId) -> Result<Option<Appointment>, StoreError>;
+    /// What the sweeper looks at: appointments in a state that is not final whose `end` is before
+    /// `ended_before`, and all in progress. Oldest start first, at most `limit`.
+    async fn appointments_due(
+        &self,
+        ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AppointmentId>, StoreError>;
 }
 
 /// Signed-in sessions and one-time links.
@@ -181,6 +197,7 @@ pub trait SessionStore: Send + Sync {
         seen_at: Timestamp,
         expires_at: Timestamp,
     ) -> Result<(), StoreError>;
+    /// Fine when there is none.
     async fn session_delete(&self, hash: &TokenHash, audit: &AuditEvent) -> Result<(), StoreError>;
     /// Deletes sessions and magic links that ended before `now`; how many.
     async fn sessions_expire(&self, now: Timestamp) -> Result<u64, StoreError>;
