@@ -1,0 +1,6 @@
+export { apiUrl, get, post, request } from "./client";
+export * from "./endpoints";
+export { ApiError, isApiError, type FieldProblem } from "./problem";
+export { stream, type StreamState } from "./sse";
+export type * from "./types";
+export { useData, type Loaded } from "./useData";

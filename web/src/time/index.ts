@@ -1,0 +1,4 @@
+export * from "./format";
+export * from "./hourCycle";
+export * from "./now";
+export * from "./zones";

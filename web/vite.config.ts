@@ -1,0 +1,35 @@
+import react from "@vitejs/plugin-react";
+import optimizeLocales from "@react-aria/optimize-locales-plugin";
+import { defineConfig } from "vitest/config";
+
+/** The server that `parley serve --dev` starts. */
+const SERVER = "http://127.0.0.1:7880";
+
+export default defineConfig({
+  plugins: [
+    react(),
+    // React Aria carries its own texts in 30 languages; only ours go into the bundle.
+    { ...optimizeLocales.vite({ locales: ["en-US", "de-DE", "fr-FR", "es-ES", "ar-AE"] }), enforce: "pre" },
+  ],
+  build: {
+    target: "es2022",
+    sourcemap: false,
+    // Inlined files would need data: in every directive of the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    port: 5173,
+    proxy: {
+      "/api": { target: SERVER, changeOrigin: true },
+      "/rtc": { target: SERVER, changeOrigin: true, ws: true },
+    },
+  },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    restoreMocks: true,
+    // Fixed, so that a test means the same on every machine.
+    env: { TZ: "Europe/Berlin" },
+  },
+});
