@@ -21,6 +21,8 @@ pub enum EndReason {
     LastLeft,
     /// All had left, and nobody came back within [`RETURN_GRACE`].
     Abandoned,
+    /// The window closed while people were still there.
+    TimeUp,
     /// The window closed and the two had not met.
     NoShow,
     /// The appointment was cancelled.
@@ -29,8 +31,14 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::EndedByProvider, Self::LastLeft, Self::Abandoned, Self::NoShow, Self::Cancelled];
+    pub const ALL: [Self; 6] = [
+        Self::EndedByProvider,
+        Self::LastLeft,
+        Self::Abandoned,
+        Self::TimeUp,
+        Self::NoShow,
+        Self::Cancelled,
+    ];
 
     /// The word in API and database.
     #[must_use]
@@ -39,6 +47,7 @@ impl EndReason {
             Self::EndedByProvider => "ended_by_provider",
             Self::LastLeft => "last_left",
             Self::Abandoned => "abandoned",
+            Self::TimeUp => "time_up",
             Self::NoShow => "no_show",
             Self::Cancelled => "cancelled",
         }
