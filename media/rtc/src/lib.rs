@@ -4,7 +4,15 @@
 //! [`MediaEvent`]s; it never sees a packet of media.
 
 mod api;
+mod arena;
+mod codecs;
+mod demux;
 mod handle;
+mod metrics;
+mod sdp;
+mod sockets;
+mod timers;
 
 pub use api::*;
 pub use handle::{Media, RoomHandle};
+pub use metrics::MetricsSnapshot;

@@ -1,0 +1,281 @@
+//! The session descriptions between clients and the state machine: read, checked, rewritten.
+//!
+//! The state machine answers every receiving section of the client with a
+//! sending one of its own, under random stream ids. What the client must see
+//! differs: a section that shows a track names it, one that shows none is
+//! inactive. So the text is rewritten here, and only here; nothing else in this
+//! crate reads or writes session descriptions (RFC 8866).
+
+use parley_media_core::MediaKind;
+
+/// Longest description taken from a client. Fifty sections are about 100 KiB.
+pub(crate) const SDP_BYTES_MAX: usize = 256 * 1024;
+/// Most sections of a connection. The cost of sending grows with them.
+pub(crate) const SECTIONS_MAX: usize = 128;
+/// Longest line.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+/// The state machine keeps mids in 16 bytes.
+const MID_BYTES_MAX: usize = 16;
+/// Simulcast layers of one section.
+const RIDS_MAX: usize = 8;
+
+/// What a section carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SectionKind {
+    Media(MediaKind),
+    Data,
+}
+
+/// Direction as its writer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+impl Direction {
+    pub(crate) fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    pub(crate) fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    fn parse(attribute: &str) -> Option<Self> {
+        match attribute {
+            "sendrecv" => Some(Self::SendRecv),
+            "sendonly" => Some(Self::SendOnly),
+            "recvonly" => Some(Self::RecvOnly),
+            "inactive" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+}
+
+/// One section of a client's offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) mid: String,
+    pub(crate) kind: SectionKind,
+    pub(crate) direction: Direction,
+    /// Port 0 and not bundled: the section is given up.
+    pub(crate) rejected: bool,
+    /// Track part of `a=msid` (RFC 8830).
+    pub(crate) track_id: Option<String>,
+    /// Layers that the client sends, in the order of its description.
+    pub(crate) rids: Vec<String>,
+}
+
+/// Why a description is refused; the text goes to the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SdpFault {
+    #[error("longer than {SDP_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("a line is longer than {LINE_BYTES_MAX} bytes")]
+    LongLine,
+    #[error("more than {SECTIONS_MAX} sections")]
+    TooManySections,
+    #[error("no sections")]
+    Empty,
+    #[error("a section is neither audio, video nor data")]
+    UnknownKind,
+    #[error("a section has no mid, a mid twice, or one longer than {MID_BYTES_MAX} bytes")]
+    Mid,
+    #[error("more than {RIDS_MAX} layers in a section")]
+    TooManyRids,
+}
+
+/// Reads the sections of a description and checks the bounds.
+pub(crate) fn sections(sdp: &str) -> Result<Vec<Section>, SdpFault> {
+    if sdp.len() > SDP_BYTES_MAX {
+        return Err(SdpFault::TooLong);
+    }
+    let mut sections: Vec<Section> = Vec::new();
+    let mut session_direction = Direction::SendRecv;
+    let mut bundled: Vec<&str> = Vec::new();
+    for line in sdp.lines() {
+        if line.len() > LINE_BYTES_MAX {
+            return Err(SdpFault::LongLine);
+        }
+        if let Some(media) = line.strip_prefix("m=") {
+            if sections.len() == SECTIONS_MAX {
+                return Err(SdpFault::TooManySections);
+            }
+            sections.push(section_of(media, session_direction)?);
+            continue;
+        }
+        let Some(attribute) = line.strip_prefix("a=") else { continue };
+        match sections.last_mut() {
+            Some(section) => read_attribute(section, attribute)?,
+            None => {
+                if let Some(direction) = Direction::parse(attribute) {
+                    session_direction = direction;
+                } else if let Some(mids) = attribute.strip_prefix("group:BUNDLE ") {
+                    bundled = mids.split_ascii_whitespace().collect();
+                }
+            }
+        }
+    }
+    finish(sections, &bundled)
+}
+
+fn section_of(media: &str, direction: Direction) -> Result<Section, SdpFault> {
+    let mut words = media.split_ascii_whitespace();
+    let kind = match words.next() {
+        Some("audio") => SectionKind::Media(MediaKind::Audio),
+        Some("video") => SectionKind::Media(MediaKind::Video),
+        Some("application") => SectionKind::Data,
+        _ => return Err(SdpFault::UnknownKind),
+    };
+    let rejected = words.next() == Some("0");
+    Ok(Section { mid: String::new(), kind, direction, rejected, track_id: None, rids: Vec::new() })
+}
+
+fn read_attribute(section: &mut Section, attribute: &str) -> Result<(), SdpFault> {
+    if let Some(direction) = Direction::parse(attribute) {
+        section.direction = direction;
+        return Ok(());
+    }
+    let Some((name, value)) = attribute.split_once(':') else { return Ok(()) };
+    match name {
+        "mid" => value.trim().clone_into(&mut section.mid),
+        "msid" => section.track_id = value.split_ascii_whitespace().nth(1).map(str::to_owned),
+        "rid" => {
+            let mut words = value.split_ascii_whitespace();
+            if let (Some(rid), Some("send")) = (words.next(), words.next()) {
+                if section.rids.len() == RIDS_MAX {
+                    return Err(SdpFault::TooManyRids);
+                }
+                section.rids.push(rid.to_owned());
+            }
+        }
+        // Older clients name the track only beside the SSRC.
+        "ssrc" if section.track_id.is_none() => {
+            let msid = value.split_once(" msid:").map(|(_, msid)| msid);
+            section.track_id =
+                msid.and_then(|msid| msid.split_ascii_whitespace().nth(1)).map(str::to_owned);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn finish(mut sections: Vec<Section>, bundled: &[&str]) -> Result<Vec<Section>, SdpFault> {
+    if sections.is_empty() {
+        return Err(SdpFault::Empty);
+    }
+    let mut mids: Vec<&str> = sections.iter().map(|section| section.mid.as_str()).collect();
+    mids.sort_unstable();
+    let unusable = |mid: &str| mid.is_empty() || mid.len() > MID_BYTES_MAX || !mid.is_ascii();
+    if mids.iter().any(|mid| unusable(mid)) || mids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(SdpFault::Mid);
+    }
+    for section in &mut sections {
+        // With bundling, port 0 means only that the section shares the first one's transport (RFC 8843).
+        section.rejected &= !bundled.contains(&section.mid.as_str());
+    }
+    Ok(sections)
+}
+
+/// The offer as the state machine gets it: without candidates. An ICE-lite agent learns
+/// addresses from checks and makes none, and candidates are the part of a description
+/// that comes in the most shapes (host names, TCP, relays).
+pub(crate) fn without_candidates(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len());
+    for line in sdp.lines() {
+        if !line.starts_with("a=candidate:") && !line.starts_with("a=end-of-candidates") {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+    }
+    out
+}
+
+/// What the client shall see of a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The server sends this track on it.
+    Shows { stream: String, track: String },
+    /// The server could send on it, and does not now.
+    Idle,
+    /// Not a section on which the server sends.
+    Other,
+}
+
+/// Rewrites what the state machine wrote: `role` says for each mid what is on it.
+pub(crate) fn rewrite(sdp: &str, role: impl Fn(&str) -> Role) -> String {
+    let mut out = String::with_capacity(sdp.len() + 1024);
+    let mut lines: Vec<&str> = Vec::new();
+    let mut in_media = false;
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            write_part(&mut out, &lines, in_media, &role);
+            lines.clear();
+            in_media = true;
+        }
+        lines.push(line);
+    }
+    write_part(&mut out, &lines, in_media, &role);
+    out
+}
+
+fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&str) -> Role) {
+    let mut push = |line: &str| {
+        out.push_str(line);
+        out.push_str("\r\n");
+    };
+    if !in_media {
+        for line in lines {
+            push(if line.starts_with("a=msid-semantic:") { "a=msid-semantic: WMS *" } else { line });
+        }
+        return;
+    }
+    let mid = lines.iter().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or_default();
+    match role(mid) {
+        Role::Other => lines.iter().filter(|line| !line.starts_with("a=msid:")).for_each(|line| push(line)),
+        Role::Idle => {
+            for line in lines {
+                match *line {
+                    "a=sendonly" => push("a=inactive"),
+                    "a=sendrecv" => push("a=recvonly"),
+                    line if names_source(line) => {}
+                    line => push(line),
+                }
+            }
+        }
+        Role::Shows { stream, track } => {
+            for line in lines {
+                if line.starts_with("a=msid:") {
+                    push(&format!("a=msid:{stream} {track}"));
+                } else if let Some((ssrc, _)) = source_msid(line) {
+                    push(&format!("a=ssrc:{ssrc} msid:{stream} {track}"));
+                } else {
+                    push(line);
+                }
+            }
+        }
+    }
+}
+
+fn names_source(line: &str) -> bool {
+    ["a=msid:", "a=ssrc:", "a=ssrc-group:"].iter().any(|prefix| line.starts_with(prefix))
+}
+
+/// (SSRC, stream and track) of a line `a=ssrc:… msid:…`.
+fn source_msid(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("a=ssrc:")?.split_once(" msid:")
+}
+
+/// Keeps only what RFC 8830 lets stand in a stream or track id, so that nothing a client
+/// names can add lines to a description.
+pub(crate) fn token(id: &str) -> String {
+    const TOKEN_BYTES_MAX: usize = 128;
+    let allowed = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x27 | 0x2a..=0x2b | 0x2d..=0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e);
+    id.bytes().filter(allowed).take(TOKEN_BYTES_MAX).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests;
