@@ -3,10 +3,29 @@
 //! A [`Room`] is driven by one worker: feed it packets, requests, estimates and
 //! time; it returns the forwards of a packet at once and queues control
 //! outputs. Nothing here reads a clock, a random source, a socket or a thread.
+//!
+//! How bandwidth is divided stands in `docs/allocation.md`.
 
+mod allocator;
+mod dynacast;
 mod ids;
+mod keyframe;
+mod ladder;
+mod meter;
+mod quality;
+mod renumber;
 mod room;
+mod slot;
+mod slots;
+mod speakers;
+#[cfg(test)]
+mod testing;
+mod throttle;
+mod timestamp;
+mod track;
 mod types;
+mod vp8;
+mod window;
 
 pub use ids::{ParticipantKey, SlotKey, TrackKey};
 pub use room::Room;

@@ -1,70 +1,313 @@
 //! One room: tracks, slots and the decisions between them.
 
-use std::time::Instant;
+mod decide;
+mod timers;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use crate::{
     Forward, LinkStats, Output, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial, TimeoutReason,
     TrackConfig, TrackKey,
+    allocator::Candidate,
+    quality::Quality,
+    slot::Slot,
+    slots::{SlotIndex, Slots},
+    speakers::Speech,
+    throttle::Throttle,
+    track::Track,
 };
+use timers::Timers;
+
+/// Control outputs kept for the shell. It drains them after each call, so this
+/// is reached only by a shell that stopped doing so.
+const MAX_OUTPUTS: usize = 65_536;
+
+#[derive(Debug, Default)]
+struct Participant {
+    slots: Vec<SlotIndex>,
+    tracks: Vec<TrackKey>,
+    /// Bits per second; `None` before the first estimate.
+    estimate_bps: Option<u64>,
+    /// The estimate that allocation last worked with.
+    allocated_bps: u64,
+    /// The last [`Output::DesiredBitrate`].
+    desired_bps: u64,
+    speech: Speech,
+    quality: Quality,
+}
 
 /// The routing state of one room. See the crate's documentation.
+///
+/// Calls that name something unknown are ignored: what they meant is gone.
 #[derive(Debug, Default)]
-pub struct Room {}
+pub struct Room {
+    participants: BTreeMap<ParticipantKey, Participant>,
+    tracks: BTreeMap<TrackKey, Track>,
+    slots: Slots,
+    throttle: Throttle,
+    timers: Timers,
+    outputs: Outputs,
+    /// Room for allocation to work in, kept to spare the allocator.
+    candidates: Vec<Candidate>,
+}
 
-#[allow(unused_variables, clippy::todo, clippy::unused_self)]
+/// What waits for [`Room::poll_output`].
+#[derive(Debug, Default)]
+struct Outputs {
+    queue: VecDeque<Output>,
+    lost: u64,
+}
+
+impl Outputs {
+    fn push(&mut self, output: Output) {
+        if self.queue.len() == MAX_OUTPUTS {
+            self.lost += 1;
+            return;
+        }
+        self.queue.push_back(output);
+    }
+}
+
 impl Room {
     pub fn new() -> Self {
         Self::default()
     }
 
-    pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {}
+    pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {
+        self.participants.entry(participant).or_default();
+        self.timers.start_participants(now);
+    }
 
     /// Forgets the participant, its tracks (slots showing them are detached) and its slots.
-    pub fn remove_participant(&mut self, participant: ParticipantKey, now: Instant) {}
+    pub fn remove_participant(&mut self, participant: ParticipantKey, now: Instant) {
+        let Some(gone) = self.participants.remove(&participant) else { return };
+        for index in gone.slots {
+            self.drop_slot(index);
+        }
+        for track in gone.tracks {
+            self.drop_track(track, now);
+        }
+    }
 
-    /// Adds a track. Replaces one of the same key (codec or layers changed).
-    pub fn add_track(&mut self, config: TrackConfig, now: Instant) {}
+    /// Adds a track. Replaces one of the same key (codec or layers changed); its
+    /// receivers stay. Ignored when the publisher is unknown.
+    pub fn add_track(&mut self, config: TrackConfig, now: Instant) {
+        let key = config.key;
+        let Some(publisher) = self.participants.get_mut(&config.publisher) else { return };
+        if !publisher.tracks.contains(&key) {
+            publisher.tracks.push(key);
+        }
+        let mut track = Track::new(config);
+        if let Some(before) = self.tracks.remove(&key) {
+            self.throttle.forget(key);
+            track.succeed(before);
+        }
+        self.tracks.insert(key, track);
+        self.timers.start_tracks(now);
+        self.reallocate_receivers(key, now);
+        self.chase_keyframes_of(key, now);
+    }
 
-    pub fn remove_track(&mut self, track: TrackKey, now: Instant) {}
+    pub fn remove_track(&mut self, track: TrackKey, now: Instant) {
+        if let Some(publisher) =
+            self.tracks.get(&track).and_then(|known| self.participants.get_mut(&known.config.publisher))
+        {
+            publisher.tracks.retain(|key| *key != track);
+        }
+        self.drop_track(track, now);
+    }
 
-    pub fn set_track_muted(&mut self, track: TrackKey, muted: bool, now: Instant) {}
+    /// A muted track is not forwarded, whatever its publisher sends.
+    pub fn set_track_muted(&mut self, track: TrackKey, muted: bool, now: Instant) {
+        let Some(known) = self.tracks.get_mut(&track) else { return };
+        if known.muted == muted {
+            return;
+        }
+        known.muted = muted;
+        if muted {
+            known.silence();
+            known.loudness.take();
+            self.throttle.forget(track);
+            let speech = known.speech();
+            if let Some(publisher) = self.participants.get_mut(&known.config.publisher)
+                && speech
+            {
+                publisher.speech.hush();
+            }
+        }
+        self.reallocate_receivers(track, now);
+        self.chase_keyframes_of(track, now);
+    }
 
     /// Adds an outgoing stream of `participant`, on which tracks are shown one after the other.
-    pub fn add_slot(&mut self, slot: SlotKey, participant: ParticipantKey) {}
+    pub fn add_slot(&mut self, slot: SlotKey, participant: ParticipantKey) {
+        let Some(owner) = self.participants.get_mut(&participant) else { return };
+        if let Some(index) = self.slots.insert(Slot::new(slot, participant)) {
+            owner.slots.push(index);
+        }
+    }
 
-    pub fn remove_slot(&mut self, slot: SlotKey, now: Instant) {}
+    pub fn remove_slot(&mut self, slot: SlotKey, now: Instant) {
+        let Some(index) = self.slots.index(slot) else { return };
+        let Some(participant) = self.drop_slot(index) else { return };
+        if let Some(owner) = self.participants.get_mut(&participant) {
+            owner.slots.retain(|other| *other != index);
+        }
+        self.reallocate(participant, now);
+        self.chase_keyframes_for(participant, now);
+    }
 
     /// Shows `track` on `slot`; video starts at its next keyframe, which is requested.
-    pub fn attach(&mut self, slot: SlotKey, track: TrackKey, settings: SlotSettings, now: Instant) {}
+    pub fn attach(&mut self, slot: SlotKey, track: TrackKey, settings: SlotSettings, now: Instant) {
+        let Some(index) = self.slots.index(slot) else { return };
+        let Some(known) = self.slots.at(index) else { return };
+        let participant = known.participant;
+        if !self.tracks.contains_key(&track) {
+            return;
+        }
+        if known.track == Some(track) {
+            self.update_slot(slot, settings, now);
+            return;
+        }
+        self.unlink(index);
+        if let Some(known) = self.slots.at_mut(index) {
+            known.attach(track, settings);
+        }
+        if let Some(known) = self.tracks.get_mut(&track) {
+            known.subscribers.push(index);
+        }
+        self.reallocate(participant, now);
+        self.raise_wanted(index);
+        self.chase_keyframes_for(participant, now);
+    }
 
-    pub fn detach(&mut self, slot: SlotKey, now: Instant) {}
+    pub fn detach(&mut self, slot: SlotKey, now: Instant) {
+        let Some(index) = self.slots.index(slot) else { return };
+        self.unlink(index);
+        if let Some(known) = self.slots.at_mut(index) {
+            known.detach();
+            let participant = known.participant;
+            self.reallocate(participant, now);
+            self.chase_keyframes_for(participant, now);
+        }
+    }
 
-    pub fn update_slot(&mut self, slot: SlotKey, settings: SlotSettings, now: Instant) {}
+    pub fn update_slot(&mut self, slot: SlotKey, settings: SlotSettings, now: Instant) {
+        let Some(index) = self.slots.index(slot) else { return };
+        let Some(known) = self.slots.at_mut(index) else { return };
+        known.settings = settings;
+        let participant = known.participant;
+        self.reallocate(participant, now);
+        self.raise_wanted(index);
+        self.chase_keyframes_for(participant, now);
+    }
 
     /// Routes one packet: pushes a [`Forward`] for each slot that gets it. `out` is not cleared.
-    pub fn handle_rtp(&mut self, packet: &RtpIn<'_>, now: Instant, out: &mut Vec<Forward>) {}
+    pub fn handle_rtp(&mut self, packet: &RtpIn<'_>, now: Instant, out: &mut Vec<Forward>) {
+        let Some(track) = self.tracks.get_mut(&packet.track) else { return };
+        if track.muted {
+            return;
+        }
+        let Some(arrival) = track.receive(packet, now) else { return };
+        let video = track.video();
+        if video && arrival.packet.entry {
+            self.throttle.satisfied((packet.track, packet.spatial));
+        }
+        if video && arrival.revived {
+            // Before routing: the first packet is often the keyframe that is needed.
+            self.reallocate_receivers(packet.track, now);
+        }
+        let Some(track) = self.tracks.get(&packet.track) else { return };
+        for index in &track.subscribers {
+            let Some(slot) = self.slots.at_mut(*index) else { continue };
+            let routed = slot.route(&arrival.packet, now);
+            out.extend(routed.forward);
+            if routed.switched && video {
+                self.outputs.push(Output::SlotLayer { slot: slot.key, spatial: packet.spatial });
+            }
+        }
+        if video && arrival.revived {
+            self.chase_keyframes_of(packet.track, now);
+        }
+    }
 
     /// A subscriber asked for a keyframe (PLI or FIR) on a slot.
-    pub fn handle_keyframe_request(&mut self, slot: SlotKey, now: Instant) {}
+    pub fn handle_keyframe_request(&mut self, slot: SlotKey, now: Instant) {
+        let Some(slot) = self.slots.index(slot).and_then(|index| self.slots.at(index)) else { return };
+        let (Some(key), Some(spatial)) = (slot.track, slot.refresh_layer()) else { return };
+        if self.tracks.get(&key).is_some_and(|track| track.video() && !track.muted)
+            && self.throttle.request((key, spatial), now)
+        {
+            self.outputs.push(Output::RequestKeyframe { track: key, spatial });
+        }
+    }
 
     /// A new bandwidth estimate for what goes to `participant`, in bits per second.
-    pub fn handle_estimate(&mut self, participant: ParticipantKey, bps: u64, now: Instant) {}
+    pub fn handle_estimate(&mut self, participant: ParticipantKey, bps: u64, now: Instant) {
+        let Some(owner) = self.participants.get_mut(&participant) else { return };
+        let first = owner.estimate_bps.is_none();
+        owner.estimate_bps = Some(bps);
+        if first || decide::worth_allocating(owner.allocated_bps, bps) {
+            self.reallocate(participant, now);
+            self.chase_keyframes_for(participant, now);
+        }
+    }
 
-    pub fn handle_link_stats(&mut self, participant: ParticipantKey, stats: LinkStats, now: Instant) {}
+    pub fn handle_link_stats(&mut self, participant: ParticipantKey, stats: LinkStats, _now: Instant) {
+        let Some(owner) = self.participants.get_mut(&participant) else { return };
+        if let Some((quality, score)) = owner.quality.update(&stats) {
+            self.outputs.push(Output::Quality { participant, quality, score });
+        }
+    }
 
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.run_timers(now);
+    }
 
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.queue.pop_front()
+    }
+
+    /// Outputs dropped because they were not polled.
+    pub fn outputs_lost(&self) -> u64 {
+        self.outputs.lost
     }
 
     /// When [`Room::handle_timeout`] is wanted next, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
-        None
+        self.timers.next(self.throttle.next())
     }
 
     /// The layer a slot shows now.
     pub fn slot_layer(&self, slot: SlotKey) -> Option<Spatial> {
-        None
+        self.slots.at(self.slots.index(slot)?)?.shown()
+    }
+
+    /// Takes the slot off the receivers of its track.
+    fn unlink(&mut self, index: SlotIndex) {
+        let track = self.slots.at(index).and_then(|slot| slot.track);
+        if let Some(track) = track.and_then(|key| self.tracks.get_mut(&key)) {
+            track.subscribers.retain(|other| *other != index);
+        }
+    }
+
+    fn drop_slot(&mut self, index: SlotIndex) -> Option<ParticipantKey> {
+        self.unlink(index);
+        self.slots.remove(index).map(|slot| slot.participant)
+    }
+
+    fn drop_track(&mut self, track: TrackKey, now: Instant) {
+        let Some(gone) = self.tracks.remove(&track) else { return };
+        self.throttle.forget(track);
+        for index in gone.subscribers {
+            let Some(slot) = self.slots.at_mut(index) else { continue };
+            slot.detach();
+            let participant = slot.participant;
+            self.reallocate(participant, now);
+            self.chase_keyframes_for(participant, now);
+        }
     }
 }

@@ -1,0 +1,184 @@
+//! Who gets which layer: allocation applied to the slots of a room, and what
+//! follows from it (keyframes to ask for, rates to probe, layers to publish).
+
+use std::time::{Duration, Instant};
+
+use super::Room;
+use crate::{
+    Output, ParticipantKey, Spatial, TrackKey,
+    allocator::{self, Candidate, Rank, Rise},
+    ladder::{self, ALL_TEMPORAL, Ladder},
+    slot::{Grant, Slot, Target},
+    slots::SlotIndex,
+    track::Track,
+};
+
+/// Taken for the bandwidth of a participant before the first estimate.
+const START_BPS: u64 = 2_000_000;
+/// Taken for an audio track before it is measured.
+const AUDIO_BPS: u64 = 50_000;
+/// After a step down for lack of bandwidth, no step up for this long.
+const RISE_HOLD: Duration = Duration::from_secs(3);
+/// Smaller changes of an estimate wait for the next timer, in percent.
+const ESTIMATE_CHANGE_PERCENT: u64 = 3;
+/// Smaller changes of the desired rate are not told, in percent.
+const DESIRED_CHANGE_PERCENT: u64 = 10;
+
+fn differs(before: u64, after: u64, percent: u64) -> bool {
+    before.abs_diff(after).saturating_mul(100) >= before.max(after).saturating_mul(percent) && before != after
+}
+
+/// Is the new estimate far enough from the one that allocation worked with?
+pub(super) fn worth_allocating(before_bps: u64, bps: u64) -> bool {
+    differs(before_bps, bps, ESTIMATE_CHANGE_PERCENT)
+}
+
+impl Room {
+    /// Decides anew what the slots of a participant show.
+    pub(super) fn reallocate(&mut self, participant: ParticipantKey, now: Instant) {
+        let Some(owner) = self.participants.get_mut(&participant) else { return };
+        let estimate = owner.estimate_bps.unwrap_or(START_BPS);
+        owner.allocated_bps = estimate;
+        let mut audio_bps = 0;
+        let mut desired_bps = 0;
+        self.candidates.clear();
+        for index in &owner.slots {
+            let Some(slot) = self.slots.at_mut(*index) else { continue };
+            let Some(track) = slot.track.and_then(|key| self.tracks.get(&key)) else { continue };
+            if track.muted || !slot.settings.enabled {
+                rest(slot);
+            } else if track.video() {
+                desired_bps += top_bps(track, slot);
+                self.candidates.push(candidate(*index, track, slot, now));
+            } else {
+                // Sound is never paused: it costs little and is what matters most.
+                audio_bps += track.measured_bps().unwrap_or(AUDIO_BPS);
+                slot.set_target(Some(Target { spatial: Spatial(0), temporal: ALL_TEMPORAL }));
+            }
+        }
+        allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);
+        for candidate in &self.candidates {
+            let Some(slot) = self.slots.at_mut(SlotIndex(candidate.id)) else { continue };
+            if let Some(paused) = apply(candidate, slot, now) {
+                self.outputs.push(Output::SlotPaused { slot: slot.key, paused });
+            }
+        }
+        desired_bps += audio_bps;
+        if differs(owner.desired_bps, desired_bps, DESIRED_CHANGE_PERCENT) {
+            owner.desired_bps = desired_bps;
+            self.outputs.push(Output::DesiredBitrate { participant, bps: desired_bps });
+        }
+    }
+
+    /// The same for all who are shown a track.
+    pub(super) fn reallocate_receivers(&mut self, track: TrackKey, now: Instant) {
+        let Some(known) = self.tracks.get(&track) else { return };
+        let mut receivers: Vec<_> = known
+            .subscribers
+            .iter()
+            .filter_map(|index| self.slots.at(*index))
+            .map(|slot| slot.participant)
+            .collect();
+        receivers.sort_unstable();
+        receivers.dedup();
+        for participant in receivers {
+            self.reallocate(participant, now);
+        }
+    }
+
+    /// Asks for the keyframes that slots of a participant wait for.
+    pub(super) fn chase_keyframes_for(&mut self, participant: ParticipantKey, now: Instant) {
+        let Some(owner) = self.participants.get(&participant) else { return };
+        for index in &owner.slots {
+            let Some(slot) = self.slots.at(*index) else { continue };
+            let Some(track) = slot.track.and_then(|key| self.tracks.get(&key)) else { continue };
+            let key = track.config.key;
+            if let Some(spatial) = slot.waits_for(track)
+                && track.video()
+                && self.throttle.request((key, spatial), now)
+            {
+                self.outputs.push(Output::RequestKeyframe { track: key, spatial });
+            }
+        }
+    }
+
+    /// Asks for the keyframes of a track that slots wait for.
+    pub(super) fn chase_keyframes_of(&mut self, key: TrackKey, now: Instant) {
+        let Some(track) = self.tracks.get(&key).filter(|track| track.video()) else { return };
+        for index in &track.subscribers {
+            if let Some(spatial) = self.slots.at(*index).and_then(|slot| slot.waits_for(track))
+                && self.throttle.request((key, spatial), now)
+            {
+                self.outputs.push(Output::RequestKeyframe { track: key, spatial });
+            }
+        }
+    }
+
+    /// Tells the publisher at once if a slot wants a layer that is not published.
+    pub(super) fn raise_wanted(&mut self, index: SlotIndex) {
+        let Some(slot) = self.slots.at(index).filter(|slot| slot.settings.enabled) else { return };
+        let Some(track) = slot.track.and_then(|key| self.tracks.get_mut(&key)) else { return };
+        if !track.video() {
+            return;
+        }
+        let top = track.top();
+        let Some(wanted) = ladder::ideal(track.views(), &slot.settings) else { return };
+        if let Some(spatial) = track.dynacast.raise(wanted, top) {
+            self.outputs.push(Output::WantedLayer { track: track.config.key, spatial });
+        }
+    }
+}
+
+/// Not watched or muted: nothing is sent, and nobody is told of a pause.
+fn rest(slot: &mut Slot) {
+    slot.set_target(None);
+    slot.grant = Grant { paused: slot.grant.paused, ..Grant::default() };
+}
+
+/// What the slot would take if bandwidth were no limit.
+fn top_bps(track: &Track, slot: &Slot) -> u64 {
+    let ideal = ladder::ideal(track.views(), &slot.settings);
+    track.views().find(|view| Some(view.spec.spatial) == ideal).map_or(0, |view| view.bps(ALL_TEMPORAL))
+}
+
+fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Candidate {
+    let Grant { decided, held, lowered_at, .. } = slot.grant;
+    let holds = lowered_at.is_some_and(|at| now.saturating_duration_since(at) < RISE_HOLD);
+    let rise = match (decided, holds) {
+        (false, _) => Rise::Free,
+        (true, true) => Rise::Held,
+        (true, false) => Rise::Headroom,
+    };
+    Candidate {
+        id: index.0,
+        rank: Rank::new(track.config.source, slot.settings.priority),
+        ladder: Ladder::build(track.views(), &slot.settings),
+        held,
+        rise,
+        chosen: None,
+    }
+}
+
+/// Takes over the decision; returns whether the stream is paused if that changed.
+fn apply(candidate: &Candidate, slot: &mut Slot, now: Instant) -> Option<bool> {
+    let choice = candidate.choice();
+    let grant = &mut slot.grant;
+    if let Some(held) = candidate.held {
+        // Still to be had, but not chosen: bandwidth is the reason.
+        let offered = candidate
+            .ladder
+            .steps()
+            .iter()
+            .any(|step| (step.spatial, step.temporal) == (held.spatial, held.temporal));
+        if offered && choice.is_none_or(|step| held.above(&step)) {
+            grant.lowered_at = Some(now);
+        }
+    }
+    grant.decided = true;
+    grant.held = choice;
+    let told = grant.paused;
+    grant.paused = choice.is_none();
+    let changed = (told != grant.paused).then_some(grant.paused);
+    slot.set_target(choice.map(|step| Target { spatial: step.spatial, temporal: step.temporal }));
+    changed
+}
