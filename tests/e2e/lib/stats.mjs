@@ -1,0 +1,75 @@
+// What browsers themselves measured: getStats of every peer connection that the page has made.
+import { delay } from './wait.mjs';
+
+/** Runs in the page before its scripts: keeps its peer connections and web sockets within reach. */
+export function watchConnections() {
+  const kept = { peers: [], sockets: [] };
+  Object.defineProperty(window, '__parleyTest', { value: kept });
+  for (const [name, list] of [
+    ['RTCPeerConnection', kept.peers],
+    ['WebSocket', kept.sockets],
+  ]) {
+    if (!window[name]) continue;
+    window[name] = new Proxy(window[name], {
+      construct(target, args, newTarget) {
+        const made = Reflect.construct(target, args, newTarget);
+        list.push(made);
+        return made;
+      },
+    });
+  }
+}
+
+/** Runs in the page: sums over all connections that are not closed. */
+async function readStats() {
+  const sum = {
+    at: performance.now(),
+    framesDecoded: 0,
+    audioEnergy: 0,
+    audioPackets: 0,
+    framesSent: 0,
+    videos: [],
+    senders: [],
+    peers: 0,
+    states: [],
+  };
+  for (const peer of window.__parleyTest.peers) {
+    if (peer.connectionState === 'closed') continue;
+    sum.peers += 1;
+    sum.states.push(peer.connectionState);
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === 'inbound-rtp' && report.kind === 'video') {
+        sum.framesDecoded += report.framesDecoded ?? 0;
+        sum.videos.push({ track: report.trackIdentifier, frames: report.framesDecoded ?? 0, width: report.frameWidth, height: report.frameHeight });
+      }
+      if (report.type === 'inbound-rtp' && report.kind === 'audio') {
+        sum.audioEnergy += report.totalAudioEnergy ?? 0;
+        sum.audioPackets += report.packetsReceived ?? 0;
+      }
+      if (report.type === 'outbound-rtp' && report.kind === 'video') {
+        sum.framesSent += report.framesSent ?? 0;
+        sum.senders.push({ rid: report.rid, frames: report.framesSent ?? 0, width: report.frameWidth, active: report.active });
+      }
+    }
+  }
+  return sum;
+}
+
+export const stats = (person) => person.evaluate(readStats);
+
+/** What arrives at a person within `ms`: frames a second over all videos, and the sound's energy. */
+export async function received(person, ms) {
+  const before = await stats(person);
+  await delay(ms);
+  const after = await stats(person);
+  const seconds = (after.at - before.at) / 1000;
+  return {
+    seconds,
+    fps: (after.framesDecoded - before.framesDecoded) / seconds,
+    energy: after.audioEnergy - before.audioEnergy,
+    audioPackets: after.audioPackets - before.audioPackets,
+    videos: after.videos,
+    peers: after.peers,
+    states: after.states,
+  };
+}
