@@ -93,6 +93,11 @@ export class Parley {
     this.startedMs = Date.now() - begun;
   }
 
+  /** What browsers name as the origin of the pages: the address that links begin with. */
+  get origin() {
+    return new URL(this.options.publicUrl ?? this.url).origin;
+  }
+
   get pid() {
     return this.child.pid;
   }
