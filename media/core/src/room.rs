@@ -102,7 +102,7 @@ impl Room {
         }
         let mut track = Track::new(config);
         if let Some(before) = self.tracks.remove(&key) {
-            self.throttle.forget(key);
+            self.throttle.calm(key);
             track.succeed(before);
         }
         self.tracks.insert(key, track);
@@ -130,7 +130,7 @@ impl Room {
         if muted {
             known.silence();
             known.loudness.take();
-            self.throttle.forget(track);
+            self.throttle.calm(track);
             let speech = known.speech();
             if let Some(publisher) = self.participants.get_mut(&known.config.publisher)
                 && speech

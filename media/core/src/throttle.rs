@@ -65,6 +65,13 @@ impl Throttle {
         }
     }
 
+    /// The track was muted: nobody needs its keyframes, but the distance is kept.
+    pub(crate) fn calm(&mut self, track: TrackKey) {
+        for (_, entry) in self.entries.iter_mut().filter(|((key, _), _)| *key == track) {
+            entry.again = false;
+        }
+    }
+
     pub(crate) fn forget(&mut self, track: TrackKey) {
         self.entries.retain(|(key, _), _| *key != track);
     }
