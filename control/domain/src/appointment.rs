@@ -13,6 +13,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::service::grid_up;
 use crate::{
     AppointmentId, AppointmentNumber, Email, FieldError, JoinCode, MemberId, Minutes, OrganisationId,
     ServiceId, Span, Zone,
@@ -60,11 +61,10 @@ impl AppointmentState {
         matches!(self, Self::Completed | Self::Cancelled | Self::NoShow)
     }
 
-    /// Whether the appointment takes the provider's time. All but a cancelled one do: what
-    /// was held cannot be booked again behind its back.
+    /// Whether the appointment takes the provider's time (see [`Appointment::reserved`]).
     #[must_use]
     pub const fn takes_time(self) -> bool {
-        !matches!(self, Self::Cancelled)
+        !matches!(self, Self::Cancelled | Self::NoShow)
     }
 }
 
@@ -369,7 +369,8 @@ impl Appointment {
         Ok(())
     }
 
-    /// The meeting is over, since `ended_at`.
+    /// The meeting is over, since `ended_at`. The provider's time behind it is free again, but
+    /// for the buffer.
     ///
     /// # Errors
     /// [`Refusal::NotStarted`] when the two never met (see [`Appointment::no_show`]), or when
@@ -382,8 +383,13 @@ impl Appointment {
             }
             _ => self.refuse_final("end")?,
         }
+        let ended_at = ended_at.max(self.actual_start.unwrap_or(ended_at));
         self.state = AppointmentState::Completed;
-        self.actual_end = Some(ended_at.max(self.actual_start.unwrap_or(ended_at)));
+        self.actual_end = Some(ended_at);
+        // The provider's time after it is still kept free; what lies behind that can be booked again.
+        let wrap_up = self.end.duration_until(self.reserved.end);
+        let needed = grid_up(ended_at.saturating_add(wrap_up).unwrap_or(Timestamp::MAX));
+        self.reserved.end = self.reserved.end.min(needed).max(self.reserved.start);
         Ok(())
     }
 

@@ -31,14 +31,8 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
-        Self::EndedByProvider,
-        Self::LastLeft,
-        Self::Abandoned,
-        Self::TimeUp,
-        Self::NoShow,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::EndedByProvider, Self::LastLeft, Self::Abandoned, Self::TimeUp, Self::NoShow, Self::Cancelled];
 
     /// The word in API and database.
     #[must_use]

@@ -27,6 +27,23 @@ const MAX_ADVANCE_DAYS: u32 = 731;
 /// Earliest opening and latest closing of the client's window: 4 hours.
 const MAX_JOIN_MARGIN: u32 = 4 * 60;
 
+/// The last step of the grid at or before an instant.
+pub(crate) fn grid_down(at: Timestamp) -> Timestamp {
+    let cell = i64::from(GRID_MINUTES) * 60;
+    // Seconds are cut towards zero; an instant before 1970 with a fraction is a second earlier.
+    let second = at.as_second() - i64::from(at.subsec_nanosecond() < 0);
+    Timestamp::from_second(second.div_euclid(cell) * cell).unwrap_or(Timestamp::MIN)
+}
+
+/// The first step of the grid at or after an instant.
+pub(crate) fn grid_up(at: Timestamp) -> Timestamp {
+    let down = grid_down(at);
+    if down == at {
+        return at;
+    }
+    down.checked_add(Minutes(GRID_MINUTES).duration()).unwrap_or(Timestamp::MAX)
+}
+
 /// How a service is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,16 +145,9 @@ impl BookingRules {
     /// `buffer_after`, and only then the next one's `buffer_before`.
     #[must_use]
     pub fn reserved(&self, slot: Span) -> Span {
-        let cell = i64::from(GRID_MINUTES) * 60;
-        let start = slot.start.as_second() - i64::from(self.buffer_before.0) * 60;
-        // An instant with a fraction of a second belongs to the next whole second.
-        let whole_end = slot.end.as_second() + i64::from(slot.end.subsec_nanosecond() > 0);
-        let end = whole_end + i64::from(self.buffer_after.0) * 60;
-        let at = |second: i64, else_at: Timestamp| Timestamp::from_second(second).unwrap_or(else_at);
-        Span::new(
-            at(start.div_euclid(cell) * cell, Timestamp::MIN),
-            at(-((-end).div_euclid(cell)) * cell, Timestamp::MAX),
-        )
+        let before = slot.start.saturating_sub(self.buffer_before.duration()).unwrap_or(Timestamp::MIN);
+        let after = slot.end.saturating_add(self.buffer_after.duration()).unwrap_or(Timestamp::MAX);
+        Span::new(grid_down(before), grid_up(after))
     }
 
     /// Checks the bounds and the grid. `prefix` is the path of the rules in the API.
