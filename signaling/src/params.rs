@@ -61,7 +61,7 @@ pub(crate) fn v1(query: &HashMap<String, String>, max_bytes: usize) -> Result<Pa
         attributes: request.participant_attributes,
         add_tracks: request.add_track_requests,
         offer: request.publisher_offer.filter(|offer| !offer.sdp.is_empty()),
-        resume: request.reconnect.then(|| ParticipantSid(request.participant_sid)),
+        resume: request.reconnect.then_some(ParticipantSid(request.participant_sid)),
         sync_state: request.sync_state,
     })
 }
