@@ -1,7 +1,7 @@
 //! Rooms under random use: people come and go, publish, mute, switch and watch,
 //! over a network that loses and reorders. A failure prints the seed that
 //! replays it: `SEED=n cargo test -p parley-media-core --test simulation`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 

@@ -59,7 +59,7 @@ impl Room {
         allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);
         for candidate in &self.candidates {
             let Some(slot) = self.slots.at_mut(SlotIndex(candidate.id)) else { continue };
-            if let Some(paused) = apply(candidate, slot, now) {
+            if let Some(paused) = apply(candidate, slot, owner.estimate_bps.map(|_| now)) {
                 self.outputs.push(Output::SlotPaused { slot: slot.key, paused });
             }
         }
@@ -160,7 +160,8 @@ fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Cand
 }
 
 /// Takes over the decision; returns whether the stream is paused if that changed.
-fn apply(candidate: &Candidate, slot: &mut Slot, now: Instant) -> Option<bool> {
+/// `now` is absent before the first estimate: what was assumed holds nothing back.
+fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>) -> Option<bool> {
     let choice = candidate.choice();
     let grant = &mut slot.grant;
     if let Some(held) = candidate.held {
@@ -171,7 +172,7 @@ fn apply(candidate: &Candidate, slot: &mut Slot, now: Instant) -> Option<bool> {
             .iter()
             .any(|step| (step.spatial, step.temporal) == (held.spatial, held.temporal));
         if offered && choice.is_none_or(|step| held.above(&step)) {
-            grant.lowered_at = Some(now);
+            grant.lowered_at = now;
         }
     }
     grant.decided = true;

@@ -1,9 +1,10 @@
 //! A small world around a room: publishers that encode, a network that loses,
 //! and viewers that check what they get against what was sent.
-#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod publisher;
 mod rng;
+mod scene;
 mod viewer;
 
 use std::time::Instant;
@@ -12,8 +13,9 @@ use parley_media_core::{
     Codec, LayerSpec, MediaKind, ParticipantKey, Source, Spatial, TrackConfig, TrackKey,
 };
 
-pub use publisher::{Encoded, Publisher};
+pub use publisher::{Encoded, Publisher, payload};
 pub use rng::Rng;
+pub use scene::{Happened, Scene};
 pub use viewer::Viewer;
 
 /// Any instant will do; only differences matter.
