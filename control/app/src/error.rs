@@ -1,6 +1,6 @@
 //! The one error that use cases answer with: whose fault it is, a stable code, a sentence for people.
 
-use parley_control_domain::{FieldError, Invalid};
+use parley_control_domain::{FieldError, Invalid, ParticipantError, TransitionError};
 
 use crate::ports::{BookError, RoomsError, SaveError, StoreError};
 
@@ -127,6 +127,18 @@ impl From<FieldError> for AppError {
 impl From<Invalid> for AppError {
     fn from(error: Invalid) -> Self {
         Self::invalid(error.errors)
+    }
+}
+
+impl From<TransitionError> for AppError {
+    fn from(error: TransitionError) -> Self {
+        Self::conflict(error.refusal.code(), error.refusal.detail())
+    }
+}
+
+impl From<ParticipantError> for AppError {
+    fn from(error: ParticipantError) -> Self {
+        Self::conflict(error.code(), error.detail())
     }
 }
 

@@ -312,6 +312,8 @@ pub trait Rooms: Send + Sync {
 pub struct Mail {
     /// `Message-ID` without angle brackets; the same on each attempt.
     pub message_id: String,
+    pub from_address: String,
+    pub from_name: String,
     pub to_address: String,
     pub to_name: String,
     pub subject: String,

@@ -4,28 +4,31 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use parley_control_domain::ParticipantId;
 
+use crate::bus::Changed;
 use crate::ports::Clock;
 
 /// A page that vanished this long ago is taken for gone: longer than a reload or a change of network.
 pub const GONE_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// Forgotten after this: the longest window and some.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24);
-/// People remembered; a new one beyond is refused room and simply counts as not present.
+/// People remembered; beyond, a new one simply does not count as present.
 const MAX_PEOPLE: usize = 20_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     pages: u32,
     last_seen: Timestamp,
+    /// Which appointment's pages are told when he goes.
+    changed: Changed,
+    told_gone: bool,
 }
 
-/// The table of open pages.
+/// The table of open pages, by identity.
 pub struct Presence {
     clock: Arc<dyn Clock>,
     started_at: Timestamp,
-    people: Mutex<HashMap<ParticipantId, Seen>>,
+    people: Mutex<HashMap<String, Seen>>,
 }
 
 impl Presence {
@@ -35,63 +38,76 @@ impl Presence {
     }
 
     /// A page was opened; it is closed when the guard is dropped.
-    pub fn open(self: &Arc<Self>, who: ParticipantId) -> PageGuard {
-        self.note(who, 1);
-        PageGuard { presence: Arc::clone(self), who }
+    pub fn open(self: &Arc<Self>, identity: &str, changed: Changed) -> PageGuard {
+        self.note(identity, changed, 1);
+        PageGuard { presence: Arc::clone(self), identity: identity.to_owned() }
     }
 
     /// A request came.
-    pub fn touch(&self, who: ParticipantId) {
-        self.note(who, 0);
+    pub fn touch(&self, identity: &str, changed: Changed) {
+        self.note(identity, changed, 0);
     }
 
     /// Whether someone who waits has vanished. After a restart everyone gets the time to connect again.
-    pub fn is_gone(&self, who: ParticipantId, now: Timestamp) -> bool {
-        let last_seen = match self.lock().get(&who) {
-            Some(seen) if seen.pages > 0 => return false,
-            Some(seen) => seen.last_seen,
-            None => self.started_at,
-        };
-        now.duration_since(last_seen) > GONE_AFTER
+    pub fn is_gone(&self, identity: &str, now: Timestamp) -> bool {
+        match self.lock().get(identity) {
+            Some(seen) => is_gone(seen, now),
+            None => now.duration_since(self.started_at) > GONE_AFTER,
+        }
     }
 
-    /// Drops what is long over.
-    pub fn sweep(&self, now: Timestamp) {
-        self.lock().retain(|_, seen| seen.pages > 0 || now.duration_since(seen.last_seen) < FORGET_AFTER);
+    /// Those who have gone since the last call; drops what is long over.
+    pub fn sweep(&self, now: Timestamp) -> Vec<Changed> {
+        let mut people = self.lock();
+        people.retain(|_, seen| seen.pages > 0 || now.duration_since(seen.last_seen) < FORGET_AFTER);
+        let mut gone = Vec::new();
+        for seen in people.values_mut() {
+            if !seen.told_gone && is_gone(seen, now) {
+                seen.told_gone = true;
+                gone.push(seen.changed);
+            }
+        }
+        gone
     }
 
-    fn note(&self, who: ParticipantId, pages: u32) {
+    fn note(&self, identity: &str, changed: Changed, pages: u32) {
         let now = self.clock.now();
         let mut people = self.lock();
-        if people.len() >= MAX_PEOPLE && !people.contains_key(&who) {
+        if people.len() >= MAX_PEOPLE && !people.contains_key(identity) {
             return;
         }
-        let seen = people.entry(who).or_insert(Seen { pages: 0, last_seen: now });
+        let fresh = Seen { pages: 0, last_seen: now, changed, told_gone: false };
+        let seen = people.entry(identity.to_owned()).or_insert(fresh);
         seen.pages = seen.pages.saturating_add(pages);
         seen.last_seen = now;
+        seen.told_gone = false;
     }
 
-    fn close(&self, who: ParticipantId) {
+    fn close(&self, identity: &str) {
         let now = self.clock.now();
-        if let Some(seen) = self.lock().get_mut(&who) {
+        if let Some(seen) = self.lock().get_mut(identity) {
             seen.pages = seen.pages.saturating_sub(1);
             seen.last_seen = now;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ParticipantId, Seen>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_gone(seen: &Seen, now: Timestamp) -> bool {
+    seen.pages == 0 && now.duration_since(seen.last_seen) > GONE_AFTER
 }
 
 /// An open page.
 pub struct PageGuard {
     presence: Arc<Presence>,
-    who: ParticipantId,
+    identity: String,
 }
 
 impl Drop for PageGuard {
     fn drop(&mut self) {
-        self.presence.close(self.who);
+        self.presence.close(&self.identity);
     }
 }

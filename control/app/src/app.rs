@@ -1,0 +1,234 @@
+//! The use cases' common ground: ports, configuration, ids, audit lines, changes of meetings.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use parley_control_domain::{AppointmentId, AuditEventId, JobId, OrganisationId};
+use tokio::sync::Notify;
+use url::Url;
+use uuid::Uuid;
+
+use crate::bus::{Bus, Changed, Listener};
+use crate::error::AppError;
+use crate::links::Links;
+use crate::outbox::Work;
+use crate::passwords::Passwords;
+use crate::ports::{Mailer, Ports, Random, Rooms, SaveError, Store};
+use crate::presence::Presence;
+use crate::records::{Actor, AuditEvent, Meeting, NewJob};
+use crate::throttle::{Limit, Throttle};
+
+/// Tries of a change before the caller is told that others were faster.
+const MAX_CHANGE_TRIES: u32 = 8;
+/// Wrong passwords for one account.
+const ACCOUNT_LIMIT: Limit = Limit { failures: 8, window: SignedDuration::from_mins(15) };
+/// Sign-in attempts from one address: higher, since a whole practice may share one.
+const ADDRESS_LIMIT: Limit = Limit { failures: 60, window: SignedDuration::from_mins(15) };
+/// Magic links asked for one account.
+const MAGIC_LIMIT: Limit = Limit { failures: 5, window: SignedDuration::from_mins(15) };
+/// Codes from one address that named nothing.
+const GUESS_LIMIT: Limit = Limit { failures: 20, window: SignedDuration::from_mins(15) };
+/// Participants of one room unless configured.
+pub const DEFAULT_ROOM_LIMIT: usize = 100;
+
+/// What the use cases need to know about this installation.
+#[derive(Clone)]
+pub struct AppConfig {
+    /// Where people reach the pages; links in mails begin with it.
+    pub public_url: Url,
+    /// The WebSocket address of the signalling server, as given to clients.
+    pub media_url: String,
+    /// Signs join, manage and magic links. Changing it ends all of them.
+    pub link_key: [u8; 32],
+    /// The sender of mails: an address, or `Name <address>`.
+    pub mail_from: String,
+    /// People in one room at most.
+    pub room_limit: usize,
+}
+
+/// Who asks, as far as the transport knows; for throttling and the session list.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// The network address in text form.
+    pub address: String,
+    pub user_agent: String,
+}
+
+/// The control plane's use cases.
+pub struct App {
+    pub(crate) config: AppConfig,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) rooms: Arc<dyn Rooms>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) random: Arc<dyn Random>,
+    clock: Arc<dyn crate::ports::Clock>,
+    pub(crate) links: Links,
+    pub(crate) bus: Bus,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) passwords: Passwords,
+    pub(crate) account_throttle: Throttle,
+    pub(crate) address_throttle: Throttle,
+    pub(crate) magic_throttle: Throttle,
+    pub(crate) guess_throttle: Throttle,
+    /// Wakes the outbox worker when a job was written.
+    pub(crate) job_added: Notify,
+}
+
+/// What a decision about a meeting causes beside the change itself.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub work: Vec<Work>,
+    pub audit: Vec<AuditEvent>,
+    /// Rooms to close once the change is written.
+    pub close_rooms: Vec<String>,
+    /// `(room, identity)` to disconnect once the change is written.
+    pub remove: Vec<(String, String)>,
+}
+
+impl App {
+    pub fn new(config: AppConfig, ports: Ports) -> Arc<Self> {
+        Arc::new(Self {
+            links: Links::new(config.link_key),
+            config,
+            presence: Arc::new(Presence::new(Arc::clone(&ports.clock))),
+            store: ports.store,
+            rooms: ports.rooms,
+            mailer: ports.mailer,
+            random: ports.random,
+            clock: ports.clock,
+            bus: Bus::default(),
+            passwords: Passwords::default(),
+            account_throttle: Throttle::new(ACCOUNT_LIMIT),
+            address_throttle: Throttle::new(ADDRESS_LIMIT),
+            magic_throttle: Throttle::new(MAGIC_LIMIT),
+            guess_throttle: Throttle::new(GUESS_LIMIT),
+            job_added: Notify::new(),
+        })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Listens for changes of appointments.
+    pub fn listen(&self) -> Listener {
+        self.bus.listen()
+    }
+
+    /// A page's address under the public one; `path` begins with a slash.
+    pub fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.config.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// A fresh UUID of version 7 (RFC 9562): sorts by time.
+    pub(crate) fn uuid(&self) -> Uuid {
+        let millis = u64::try_from(self.now().as_millisecond()).unwrap_or_default();
+        let mut random = [0u8; 10];
+        self.random.fill(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    pub(crate) fn audit(
+        &self,
+        actor: Actor,
+        organisation_id: Option<OrganisationId>,
+        action: &str,
+        subject: (&str, Option<Uuid>),
+    ) -> AuditEvent {
+        AuditEvent {
+            id: AuditEventId::from_uuid(self.uuid()),
+            organisation_id,
+            at: self.now(),
+            actor,
+            action: action.to_owned(),
+            subject_kind: subject.0.to_owned(),
+            subject_id: subject.1,
+            details: "{}".to_owned(),
+        }
+    }
+
+    pub(crate) fn job(&self, work: &Work) -> NewJob {
+        NewJob {
+            id: JobId::from_uuid(self.uuid()),
+            kind: work.kind().to_owned(),
+            payload: work.payload(),
+            key: work.key(),
+            due_at: self.now(),
+        }
+    }
+
+    pub(crate) fn jobs(&self, work: &[Work]) -> Vec<NewJob> {
+        work.iter().map(|work| self.job(work)).collect()
+    }
+
+    /// Tells open pages of a change.
+    pub(crate) fn announce(&self, meeting: &Meeting) {
+        self.bus.publish(changed_of(meeting));
+    }
+
+    /// Reads a meeting, lets `decide` change it, writes it by compare-and-set, and does what follows from it.
+    /// When someone else was faster, everything is decided again on the new state.
+    pub(crate) async fn change<T: Send>(
+        &self,
+        id: AppointmentId,
+        mut decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
+    ) -> Result<(Meeting, T), AppError> {
+        for _ in 0..MAX_CHANGE_TRIES {
+            let before = self.store.meeting_by_id(id, None).await?;
+            let before = before.ok_or_else(|| AppError::not_found("appointment"))?;
+            let mut meeting = before.clone();
+            let mut effects = Effects::default();
+            let answer = decide(&mut meeting, self.now(), &mut effects)?;
+            if meeting != before || !effects.work.is_empty() {
+                let jobs = self.jobs(&effects.work);
+                match self.store.meeting_save(&meeting, &jobs, &effects.audit).await {
+                    Ok(version) => meeting.appointment.version = version,
+                    Err(SaveError::Stale) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                if !jobs.is_empty() {
+                    self.job_added.notify_one();
+                }
+                self.announce(&meeting);
+            }
+            self.follow(&effects).await;
+            return Ok((meeting, answer));
+        }
+        Err(AppError::busy())
+    }
+
+    /// Steers the media side after a change. What fails is put into the outbox and tried again.
+    async fn follow(&self, effects: &Effects) {
+        let mut failed = Vec::new();
+        for (room, identity) in &effects.remove {
+            if let Err(error) = self.rooms.remove_participant(room, identity).await {
+                tracing::warn!(%error, "a participant was not removed; it is tried again");
+                failed.push(Work::RemoveParticipant {
+                    room: room.clone(),
+                    identity: identity.clone(),
+                    at: self.now(),
+                });
+            }
+        }
+        for room in &effects.close_rooms {
+            if let Err(error) = self.rooms.close_room(room).await {
+                tracing::warn!(%error, "a room was not closed; it is tried again");
+                failed.push(Work::CloseRoom { room: room.clone() });
+            }
+        }
+        if !failed.is_empty() {
+            let jobs = self.jobs(&failed);
+            if let Err(error) = self.store.jobs_add(&jobs).await {
+                tracing::error!(%error, "commands to the media server could not be queued");
+            }
+        }
+    }
+}
+
+pub(crate) fn changed_of(meeting: &Meeting) -> Changed {
+    Changed {
+        organisation_id: meeting.appointment.organisation_id,
+        provider_id: meeting.appointment.provider_id,
+        appointment_id: meeting.appointment.id,
+    }
+}
