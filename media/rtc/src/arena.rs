@@ -27,14 +27,21 @@ impl<T> Default for Arena<T> {
 
 impl<T> Arena<T> {
     pub(crate) fn insert(&mut self, value: T) -> Key {
+        self.insert_with(|_| value)
+    }
+
+    /// Inserts something that knows its key.
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         if let Some(index) = self.free.pop() {
             let place = &mut self.places[index as usize];
-            place.value = Some(value);
-            return Key { index, generation: place.generation };
+            let key = Key { index, generation: place.generation };
+            place.value = Some(make(key));
+            return key;
         }
         let index = u32::try_from(self.places.len()).expect("fewer than 2^32 entries fit into memory");
-        self.places.push(Place { generation: 0, value: Some(value) });
-        Key { index, generation: 0 }
+        let key = Key { index, generation: 0 };
+        self.places.push(Place { generation: 0, value: Some(make(key)) });
+        key
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {

@@ -5,13 +5,19 @@
 
 mod api;
 mod arena;
+mod channels;
 mod codecs;
+mod command;
 mod demux;
 mod handle;
 mod metrics;
+mod negotiation;
+mod peer;
+mod room;
 mod sdp;
 mod sockets;
 mod timers;
+mod worker;
 
 pub use api::*;
 pub use handle::{Media, RoomHandle};

@@ -3,7 +3,6 @@
 use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
-    sync::Arc,
 };
 
 use mio::{Interest, Registry, Token, net::UdpSocket};
@@ -58,7 +57,6 @@ pub(crate) struct Sockets {
     sockets: Vec<Socket>,
     announced: Vec<Announced>,
     batch: Batch,
-    metrics: Arc<Metrics>,
 }
 
 /// Room for one batch of received datagrams.
@@ -79,6 +77,11 @@ impl Received {
         }
     }
 
+    /// Holds nothing; stands in while the other is read.
+    pub(crate) fn empty() -> Self {
+        Self { bytes: Vec::new(), meta: [RecvMeta::default(); BATCH_SIZE], filled: 0, local: 0 }
+    }
+
     /// (source, address it was sent to, datagram) of each datagram of the last batch.
     pub(crate) fn datagrams<'a>(
         &'a self,
@@ -96,11 +99,7 @@ impl Received {
 
 impl Sockets {
     /// Binds worker number `worker`.
-    pub(crate) fn bind(
-        config: &MediaConfig,
-        worker: usize,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn bind(config: &MediaConfig, worker: usize) -> Result<Self, StartError> {
         let offset = u16::try_from(worker).unwrap_or(u16::MAX);
         let port = if config.udp_port == 0 { 0 } else { config.udp_port.saturating_add(offset) };
         let mut sockets = Vec::new();
@@ -112,7 +111,7 @@ impl Sockets {
         if announced.is_empty() {
             return Err(StartError::NoAddress);
         }
-        Ok(Self { sockets, announced, batch: Batch::default(), metrics })
+        Ok(Self { sockets, announced, batch: Batch::default() })
     }
 
     /// The addresses told to clients.
@@ -184,15 +183,15 @@ impl Sockets {
     }
 
     /// Puts a datagram into the batch of its destination; the batch goes when another begins.
-    pub(crate) fn send(&mut self, transmit: &Transmit) {
+    pub(crate) fn send(&mut self, transmit: &Transmit, metrics: &Metrics) {
         let datagram: &[u8] = &transmit.contents;
         let Some(way) = self.announced.iter().find(|announced| announced.addr == transmit.source) else {
-            self.metrics.dropped_send_error.inc();
+            metrics.dropped_send_error.inc();
             return;
         };
         let to = (transmit.destination, way.socket, way.source);
         if !self.batch.takes(to, datagram.len(), self.sockets[to.1].state.max_gso_segments()) {
-            self.flush();
+            self.flush(metrics);
             self.batch.to = Some(to);
             self.batch.segment = datagram.len();
         }
@@ -202,7 +201,7 @@ impl Sockets {
     }
 
     /// Sends what waits.
-    pub(crate) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self, metrics: &Metrics) {
         let Some((destination, socket, src_ip)) = self.batch.to.take() else { return };
         let socket = &self.sockets[socket];
         let transmit = quinn_udp::Transmit {
@@ -214,13 +213,13 @@ impl Sockets {
         };
         let count = self.batch.count as u64;
         match socket.state.try_send((&socket.io).into(), &transmit) {
-            Ok(()) => sent(&self.metrics, count, self.batch.bytes.len()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.metrics.dropped_send_full.add(count),
+            Ok(()) => sent(metrics, count, self.batch.bytes.len()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => metrics.dropped_send_full.add(count),
             // The interface cannot segment: quinn-udp has switched it off, this batch goes piece by piece.
-            Err(_) if count > 1 => send_singly(socket, &transmit, self.batch.segment, &self.metrics),
+            Err(_) if count > 1 => send_singly(socket, &transmit, self.batch.segment, metrics),
             Err(error) => {
                 tracing::trace!(%error, "datagram refused");
-                self.metrics.dropped_send_error.add(count);
+                metrics.dropped_send_error.add(count);
             }
         }
         self.batch.bytes.clear();
@@ -336,7 +335,7 @@ mod tests {
     fn sockets() -> Sockets {
         let config =
             MediaConfig { udp_port: 0, bind: vec![IpAddr::from([127, 0, 0, 1])], ..MediaConfig::default() };
-        Sockets::bind(&config, 0, Arc::new(Metrics::default())).unwrap()
+        Sockets::bind(&config, 0).unwrap()
     }
 
     fn transmit(sockets: &Sockets, destination: SocketAddr, fill: u8, length: usize) -> Transmit {
@@ -350,23 +349,23 @@ mod tests {
 
     #[test]
     fn batches_arrive_as_single_datagrams_in_order() {
-        let mut sockets = sockets();
+        let (mut sockets, metrics) = (sockets(), Metrics::default());
         let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = receiver.local_addr().unwrap();
         let lengths = [1000, 1000, 1000, 400, 1000, 1200, 1200, 50];
         for (fill, length) in lengths.into_iter().enumerate() {
             let datagram = transmit(&sockets, to, u8::try_from(fill).unwrap(), length);
-            sockets.send(&datagram);
+            sockets.send(&datagram, &metrics);
         }
-        sockets.flush();
+        sockets.flush(&metrics);
         let mut buffer = [0; 2000];
         for (fill, length) in lengths.into_iter().enumerate() {
             let (read, from) = receiver.recv_from(&mut buffer).unwrap();
             assert_eq!((read, from), (length, sockets.locals()[0]));
             assert!(buffer[..read].iter().all(|byte| usize::from(*byte) == fill));
         }
-        assert_eq!(sockets.metrics.packets_out.value(), 8);
-        assert!(sockets.metrics.send_calls.value() <= 8);
+        assert_eq!(metrics.packets_out.value(), 8);
+        assert!(metrics.send_calls.value() <= 8);
     }
 
     #[test]
@@ -398,7 +397,7 @@ mod tests {
             advertise: vec![IpAddr::from([203, 0, 113, 7])],
             ..MediaConfig::default()
         };
-        let sockets = Sockets::bind(&config, 0, Arc::new(Metrics::default())).unwrap();
+        let sockets = Sockets::bind(&config, 0).unwrap();
         let port = sockets.locals()[0].port();
         let announced = SocketAddr::from(([203, 0, 113, 7], port));
         assert_eq!(sockets.candidates(), [announced]);

@@ -1,0 +1,280 @@
+//! One peer connection: the state machine, fenced in.
+//!
+//! Whatever a state machine does wrong (an error, a panic) ends its own
+//! connection and nothing else.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use parley_media_core::{ParticipantKey, Spatial, TrackKey};
+use str0m::{Event, Input, Output, Rtc, net::Receive, rtp::Ssrc};
+
+use crate::{
+    Connection,
+    arena::Key,
+    channels::Channels,
+    codecs::InPayload,
+    demux::{Demux, Registered, is_binding_success},
+    metrics::Metrics,
+    sockets::Sockets,
+    timers::Armed,
+};
+
+/// Outputs taken of one state machine in a row; what remains comes in the next turn.
+const OUTPUTS_PER_DRAIN: usize = 20_000;
+/// Inputs that a state machine refuses before it is given up. Forged datagrams are refused
+/// singly; a broken state refuses all.
+const REFUSALS_MAX: u32 = 10_000;
+/// Distinct addresses from which a client may have verified itself.
+const ADDRESSES_LEARNED_MAX: usize = 512;
+/// Incoming streams remembered; a client has three per camera and its repairs.
+const STREAMS_MAX: usize = 256;
+
+/// Where an incoming stream goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming {
+    /// `None`: no track is declared for its section.
+    pub(crate) track: Option<TrackKey>,
+    pub(crate) spatial: Spatial,
+    pub(crate) payload: InPayload,
+}
+
+/// What signaling has been told of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    New,
+    Connected,
+    Disconnected,
+}
+
+pub(crate) struct Peer {
+    pub(crate) room: Key,
+    pub(crate) participant: ParticipantKey,
+    pub(crate) connection: Connection,
+    pub(crate) registered: Registered,
+    pub(crate) armed: Armed,
+    /// When the state machine wants time.
+    pub(crate) deadline: Instant,
+    /// Waits to be drained at the end of the turn.
+    pub(crate) touched: bool,
+    pub(crate) channels: Channels,
+    pub(crate) link: Link,
+    /// When the last datagram came; `None` before the first negotiation.
+    pub(crate) heard: Option<Instant>,
+    /// Signaling has been told that the connection failed.
+    pub(crate) failure_told: bool,
+    incoming: HashMap<Ssrc, Incoming>,
+    refusals: u32,
+    broken: bool,
+    rtc: Box<Rtc>,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        room: Key,
+        participant: ParticipantKey,
+        connection: Connection,
+        rtc: Box<Rtc>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            room,
+            participant,
+            connection,
+            registered: Registered::default(),
+            armed: Armed::default(),
+            deadline: now,
+            touched: false,
+            channels: Channels::default(),
+            link: Link::New,
+            heard: None,
+            failure_told: false,
+            incoming: HashMap::new(),
+            refusals: 0,
+            broken: false,
+            rtc,
+        }
+    }
+
+    /// The state machine has failed; the connection is to be closed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    pub(crate) fn set_broken(&mut self) {
+        self.broken = true;
+    }
+
+    /// Calls into the state machine. `None` if it is broken, or breaks now.
+    pub(crate) fn with<T>(&mut self, metrics: &Metrics, call: impl FnOnce(&mut Rtc) -> T) -> Option<T> {
+        if self.broken {
+            return None;
+        }
+        let rtc = &mut self.rtc;
+        let result = catch_unwind(AssertUnwindSafe(|| call(rtc)));
+        self.note_panic(metrics, result.is_err());
+        result.ok()
+    }
+
+    /// Like [`Peer::with`], with the data channels.
+    pub(crate) fn with_channels<T>(
+        &mut self,
+        metrics: &Metrics,
+        call: impl FnOnce(&mut Channels, &mut Rtc) -> T,
+    ) -> Option<T> {
+        if self.broken {
+            return None;
+        }
+        let (channels, rtc) = (&mut self.channels, &mut self.rtc);
+        let result = catch_unwind(AssertUnwindSafe(|| call(channels, rtc)));
+        self.note_panic(metrics, result.is_err());
+        result.ok()
+    }
+
+    /// Reads the credentials anew: an ICE restart changes them.
+    pub(crate) fn register(&mut self, key: Key, demux: &mut Demux, metrics: &Metrics) {
+        if let Some(creds) = self.with(metrics, |rtc| rtc.direct_api().local_ice_credentials()) {
+            demux.register_ufrag(key, &mut self.registered, creds.ufrag);
+        }
+    }
+
+    /// Feeds a datagram. It must be drained before the next.
+    pub(crate) fn receive(&mut self, datagram: Receive<'_>, now: Instant, metrics: &Metrics) {
+        self.heard = Some(now);
+        self.input(Input::Receive(now, datagram), metrics);
+    }
+
+    /// Tells the time; also needed after writing, before anything leaves.
+    pub(crate) fn tick(&mut self, now: Instant, metrics: &Metrics) {
+        self.input(Input::Timeout(now), metrics);
+    }
+
+    /// Begins the goodbye; what it sends comes with the next drain.
+    pub(crate) fn close(&mut self, now: Instant, metrics: &Metrics) {
+        if let Some(Err(error)) = self.with(metrics, Rtc::close) {
+            tracing::debug!(%error, "peer goes without goodbye");
+        }
+        self.tick(now, metrics);
+    }
+
+    /// Takes what the state machine has to send and to tell.
+    pub(crate) fn drain(
+        &mut self,
+        key: Key,
+        sockets: &mut Sockets,
+        demux: &mut Demux,
+        events: &mut Vec<Event>,
+        metrics: &Metrics,
+    ) {
+        if self.broken {
+            return;
+        }
+        let (rtc, registered) = (&mut self.rtc, &mut self.registered);
+        let drained = catch_unwind(AssertUnwindSafe(|| drain(rtc, registered, key, sockets, demux, events, metrics)));
+        match drained {
+            Ok(Some(deadline)) => self.deadline = deadline,
+            Ok(None) => self.broken = true,
+            Err(_) => self.note_panic(metrics, true),
+        }
+        if self.registered.learned > ADDRESSES_LEARNED_MAX || !self.rtc.is_alive() {
+            self.broken = true;
+        }
+    }
+
+    /// What is known of an incoming stream under this payload type.
+    pub(crate) fn incoming(&self, ssrc: Ssrc, pt: str0m::media::Pt) -> Option<Incoming> {
+        self.incoming.get(&ssrc).filter(|incoming| incoming.payload.pt == pt).copied()
+    }
+
+    pub(crate) fn remember_incoming(&mut self, ssrc: Ssrc, incoming: Incoming) {
+        if self.incoming.len() >= STREAMS_MAX {
+            self.incoming.clear();
+        }
+        self.incoming.insert(ssrc, incoming);
+    }
+
+    /// Sections or tracks have changed.
+    pub(crate) fn forget_incoming(&mut self) {
+        self.incoming.clear();
+    }
+
+    fn input(&mut self, input: Input<'_>, metrics: &Metrics) {
+        match self.with(metrics, |rtc| rtc.handle_input(input)) {
+            Some(Err(error)) => {
+                tracing::debug!(%error, "peer refuses input");
+                metrics.dropped_refused.inc();
+                self.refusals += 1;
+                self.broken |= self.refusals > REFUSALS_MAX || !self.rtc.is_alive();
+            }
+            Some(Ok(())) | None => {}
+        }
+    }
+
+    fn note_panic(&mut self, metrics: &Metrics, panicked: bool) {
+        if panicked {
+            tracing::error!("a peer's state machine panicked; its connection is closed");
+            metrics.panics.inc();
+            self.broken = true;
+        }
+    }
+}
+
+/// Polls until the state machine is at rest: the next deadline, or `None` if it failed.
+fn drain(
+    rtc: &mut Rtc,
+    registered: &mut Registered,
+    key: Key,
+    sockets: &mut Sockets,
+    demux: &mut Demux,
+    events: &mut Vec<Event>,
+    metrics: &Metrics,
+) -> Option<Instant> {
+    for _ in 0..OUTPUTS_PER_DRAIN {
+        match rtc.poll_output() {
+            Ok(Output::Timeout(at)) => return Some(at),
+            Ok(Output::Transmit(transmit)) => {
+                if is_binding_success(&transmit.contents) {
+                    demux.learn(key, registered, transmit.destination);
+                }
+                sockets.send(&transmit, metrics);
+            }
+            Ok(Output::Event(event)) => events.push(event),
+            Err(error) => {
+                tracing::debug!(%error, "peer failed");
+                return None;
+            }
+        }
+    }
+    Some(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena::Arena;
+    use str0m::media::Mid;
+
+    fn peer() -> Peer {
+        let rtc = crate::codecs::build(&["127.0.0.1:9".parse().unwrap()], 1000).unwrap();
+        let room = Arena::default().insert(());
+        Peer::new(room, ParticipantKey(1), Connection::Publisher, rtc, Instant::now())
+    }
+
+    #[test]
+    fn a_panic_breaks_only_its_peer() {
+        let (mut bad, mut good) = (peer(), peer());
+        let metrics = Metrics::default();
+        // The direct interface panics on a section that does not exist.
+        let result = bad.with(&metrics, |rtc| {
+            rtc.direct_api().declare_stream_tx(1.into(), None, Mid::from("none"), None).ssrc()
+        });
+        assert_eq!(result, None);
+        assert!(bad.is_broken() && !good.is_broken());
+        assert_eq!(bad.with(&metrics, |_| ()), None, "a broken state machine is not called again");
+        assert_eq!(good.with(&metrics, |_| ()), Some(()));
+        assert_eq!(metrics.panics.value(), 1);
+    }
+}

@@ -1,0 +1,267 @@
+//! The way of a packet: from a publisher's connection through the core to the receivers'.
+
+use std::{sync::Arc, time::Duration};
+
+use parley_media_core::{Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, Spatial, TrackKey};
+use str0m::{
+    bwe::Bitrate,
+    media::{KeyframeRequestKind, Mid, Pt},
+    rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch},
+    stats::{MediaIngressStats, PeerStats},
+};
+
+use super::{Context, RoomState, Slot};
+use crate::{
+    Connection, MediaEvent, StreamState,
+    arena::Key,
+    codecs::{InPayload, OutPayload, mime},
+};
+
+/// A packet on its way, with what is worked out at most once for all receivers.
+struct Outgoing<'a> {
+    packet: &'a RtpPacket,
+    payload: InPayload,
+    from: Key,
+    video: bool,
+    vp8: Option<Vp8Descriptor>,
+    /// The primary block of a redundant packet; `Some(None)` = there is none.
+    primary: Option<Option<Arc<[u8]>>>,
+}
+
+impl RoomState {
+    /// Routes one received packet.
+    pub(crate) fn on_rtp(&mut self, ctx: &mut Context<'_>, from: Key, packet: &RtpPacket) {
+        let (ssrc, pt) = (packet.header.ssrc, packet.header.payload_type);
+        let known = ctx.peers.get(from).and_then(|peer| peer.incoming(ssrc, pt));
+        let Some(incoming) = known.or_else(|| self.resolve_incoming(ctx, from, ssrc, pt)) else { return };
+        let Some(track) = incoming.track else {
+            ctx.metrics.dropped_untracked_rtp.inc();
+            return;
+        };
+        ctx.metrics.rtp_in.inc();
+        let rtp = RtpIn {
+            track,
+            spatial: incoming.spatial,
+            sequence: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            marker: packet.header.marker,
+            audio_level_dbov: packet.header.ext_vals.audio_level,
+            voice_activity: packet.header.ext_vals.voice_activity,
+            payload: &packet.payload,
+        };
+        let mut forwards = std::mem::take(&mut self.forwards);
+        self.core.handle_rtp(&rtp, ctx.now, &mut forwards);
+        self.dirty = true;
+        if !forwards.is_empty() {
+            let payload = incoming.payload;
+            let video = payload.params.spec().codec.is_video();
+            let vp8 = forwards.iter().any(|forward| forward.vp8.is_some());
+            let vp8 = if vp8 { Vp8Descriptor::parse(&packet.payload).ok() } else { None };
+            let mut outgoing = Outgoing { packet, payload, from, video, vp8, primary: None };
+            for forward in forwards.drain(..) {
+                self.write(ctx, &mut outgoing, &forward);
+            }
+        }
+        self.forwards = forwards;
+    }
+
+    fn write(&mut self, ctx: &mut Context<'_>, outgoing: &mut Outgoing<'_>, forward: &Forward) {
+        let Some(slot) = self.slots.get_mut(&forward.slot) else { return };
+        let (pt, payload) = match payload_for(slot, ctx, outgoing) {
+            OutPayload::Whole(pt) => (pt, Arc::clone(&outgoing.packet.payload)),
+            OutPayload::Primary(pt) => match outgoing.primary() {
+                Some(primary) => (pt, primary),
+                None => return,
+            },
+            OutPayload::Impossible => {
+                ctx.metrics.dropped_no_payload_type.inc();
+                return;
+            }
+        };
+        let write = rtp_write(outgoing, forward, pt, payload, ctx);
+        let ssrc = slot.ssrc;
+        let written = ctx.with(slot.peer, |rtc| {
+            rtc.direct_api().stream_tx(&ssrc).is_some_and(|stream| {
+                stream.write_rtp(write);
+                true
+            })
+        });
+        if written == Some(true) {
+            ctx.metrics.rtp_out.inc();
+        }
+    }
+
+    /// A receiver asks for a keyframe of what a section shows.
+    pub(crate) fn on_keyframe_request(&mut self, ctx: &mut Context<'_>, from: Key, mid: Mid) {
+        ctx.metrics.keyframe_requests_in.inc();
+        if let Some(slot) = self.by_section.get(&(from, mid)) {
+            self.core.handle_keyframe_request(*slot, ctx.now);
+            self.dirty = true;
+        }
+    }
+
+    /// A new estimate of what can go out on a connection.
+    pub(crate) fn on_estimate(&mut self, ctx: &mut Context<'_>, from: Key, estimate: Bitrate) {
+        let Some(peer) = ctx.peers.get(from) else { return };
+        let participant = peer.participant;
+        if self.participants.get(&participant).is_some_and(|state| state.outgoing() == from) {
+            self.core.handle_estimate(participant, estimate.as_u64(), ctx.now);
+            self.dirty = true;
+        }
+    }
+
+    pub(crate) fn on_peer_stats(&mut self, ctx: &mut Context<'_>, from: Key, stats: &PeerStats) {
+        let Some(peer) = ctx.peers.get(from) else { return };
+        let Some(state) = self.participants.get_mut(&peer.participant) else { return };
+        if peer.connection == Connection::Publisher {
+            state.link.loss_up = stats.ingress_loss_fraction.unwrap_or(0.0);
+        }
+        if from == state.outgoing() {
+            state.link.loss_down = stats.egress_loss_fraction.unwrap_or(0.0);
+        }
+        let checks = stats.selected_candidate_pair.as_ref().and_then(|pair| pair.current_round_trip_time);
+        state.link.rtt = stats.rtt.or(checks).or(state.link.rtt);
+        let link: LinkStats = state.link;
+        state.link.jitter = None;
+        self.core.handle_link_stats(peer.participant, link, ctx.now);
+        self.dirty = true;
+    }
+
+    /// Keeps the largest jitter until the next report to the core.
+    pub(crate) fn on_ingress_stats(&mut self, ctx: &Context<'_>, from: Key, stats: &MediaIngressStats) {
+        let Some(peer) = ctx.peers.get(from) else { return };
+        let Some(state) = self.participants.get_mut(&peer.participant) else { return };
+        let Some(section) = state.published.section(&stats.mid.to_string()) else { return };
+        let clock_rate: u64 = if section.kind == MediaKind::Audio { 48_000 } else { 90_000 };
+        let jitter = Duration::from_micros(u64::from(stats.jitter) * 1_000_000 / clock_rate);
+        state.link.jitter = state.link.jitter.max(Some(jitter));
+    }
+
+    pub(super) fn request_keyframe(&mut self, ctx: &mut Context<'_>, track: TrackKey, spatial: Spatial) {
+        let Some(known) = self.tracks.get(&track) else { return };
+        let Some(started) = &known.started else { return };
+        let Some((_, rid)) = started.layers.iter().find(|(layer, _)| *layer == spatial) else { return };
+        let Some(publisher) = self.participants.get(&known.participant).map(|state| state.publisher) else {
+            return;
+        };
+        let (mid, rid) = (started.mid, *rid);
+        ctx.metrics.keyframes_requested.inc();
+        ctx.with(publisher, |rtc| {
+            if let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, rid) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+        });
+    }
+
+    pub(super) fn desire(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, bps: u64) {
+        let Some(state) = self.participants.get(&participant) else { return };
+        ctx.with(state.outgoing(), |rtc| rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps)));
+    }
+
+    pub(super) fn tell_wanted(&mut self, ctx: &Context<'_>, track: TrackKey, spatial: Option<Spatial>) {
+        let Some(known) = self.tracks.get(&track) else { return };
+        let Some(started) = &known.started else { return };
+        let event = MediaEvent::SubscribedQuality {
+            publisher: known.participant,
+            track,
+            mime: mime(started.codec).to_owned(),
+            max: spatial.map(|spatial| spatial.0),
+        };
+        self.events.tell(ctx.metrics, event);
+    }
+
+    pub(super) fn tell_paused(
+        &mut self,
+        ctx: &Context<'_>,
+        changes: &[(parley_media_core::SlotKey, bool)],
+    ) {
+        let mut told: Vec<(ParticipantKey, Vec<(TrackKey, StreamState)>)> = Vec::new();
+        for (slot, paused) in changes {
+            let Some(slot) = self.slots.get(slot) else { continue };
+            let Some(track) = slot.track else { continue };
+            let state = (track, if *paused { StreamState::Paused } else { StreamState::Active });
+            match told.iter_mut().find(|(owner, _)| *owner == slot.owner) {
+                Some((_, states)) => states.push(state),
+                None => told.push((slot.owner, vec![state])),
+            }
+        }
+        for (participant, states) in told {
+            self.events.tell(ctx.metrics, MediaEvent::StreamStates { participant, states });
+        }
+    }
+}
+
+impl Outgoing<'_> {
+    fn primary(&mut self) -> Option<Arc<[u8]>> {
+        let payload = &self.packet.payload;
+        self.primary
+            .get_or_insert_with(|| {
+                let blocks = RedDecoder::decode(payload).ok()?;
+                blocks.into_iter().find(|block| block.is_primary).map(|block| Arc::from(block.payload))
+            })
+            .clone()
+    }
+}
+
+/// The payload type on a slot, remembered as long as packets of one stream come.
+fn payload_for(slot: &mut Slot, ctx: &mut Context<'_>, outgoing: &Outgoing<'_>) -> OutPayload {
+    let from = (outgoing.from, outgoing.payload.pt);
+    if let Some((peer, pt, found)) = slot.payload
+        && (peer, pt) == from
+    {
+        return found;
+    }
+    let (mid, incoming) = (slot.mid, outgoing.payload);
+    let Some(peer) = ctx.peers.get_mut(slot.peer) else { return OutPayload::Impossible };
+    let found = peer
+        .with(ctx.metrics, |rtc| {
+            rtc.media(mid).map_or(OutPayload::Impossible, |section| OutPayload::find(rtc, section, &incoming))
+        })
+        .unwrap_or(OutPayload::Impossible);
+    slot.payload = Some((from.0, from.1, found));
+    found
+}
+
+fn rtp_write(
+    outgoing: &Outgoing<'_>,
+    forward: &Forward,
+    pt: Pt,
+    payload: Arc<[u8]>,
+    ctx: &Context<'_>,
+) -> RtpWrite {
+    let received = &outgoing.packet.header.ext_vals;
+    // Only what concerns the picture or the sound goes on; mid, rids, times and transport
+    // numbers are of the other connection.
+    let values = ExtensionValues {
+        audio_level: received.audio_level,
+        voice_activity: received.voice_activity,
+        video_orientation: received.video_orientation,
+        video_content_type: received.video_content_type,
+        play_delay_min: received.play_delay_min,
+        play_delay_max: received.play_delay_max,
+        ..ExtensionValues::default()
+    };
+    let write = RtpWrite::new(pt, forward.sequence.into(), forward.timestamp, ctx.now, payload)
+        .marker(forward.marker)
+        .ext_vals(values)
+        .nackable(outgoing.video);
+    match vp8_patch(outgoing.vp8.as_ref(), forward) {
+        Some(patch) => write.vp8_patch(patch),
+        None => write,
+    }
+}
+
+fn vp8_patch(descriptor: Option<&Vp8Descriptor>, forward: &Forward) -> Option<Vp8Patch> {
+    let (descriptor, numbers) = (descriptor?, forward.vp8?);
+    let mut patch = descriptor.patch();
+    if let Some(picture_id) = numbers.picture_id {
+        patch = patch.picture_id(picture_id);
+    }
+    if let Some(tl0_pic_idx) = numbers.tl0_pic_idx {
+        patch = patch.tl0_pic_idx(tl0_pic_idx);
+    }
+    if let Some(key_idx) = numbers.key_idx {
+        patch = patch.key_idx(key_idx);
+    }
+    patch.build().ok()
+}

@@ -1,0 +1,166 @@
+//! One worker: a thread with its sockets, its rooms and their peers.
+//!
+//! Each turn reads what came, lets the core route it, and sends. Nothing in it
+//! waits for another thread, and only what has something to do is touched.
+
+mod commands;
+mod turn;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Events as Polled, Poll, Token, Waker};
+use str0m::Event;
+use tokio::sync::mpsc;
+
+use crate::{
+    MediaConfig, StartError,
+    arena::{Arena, Key},
+    command::Command,
+    demux::Demux,
+    handle::Link,
+    metrics::Metrics,
+    peer::Peer,
+    room::{Context, RoomState},
+    sockets::{Received, Sockets},
+    timers::Timers,
+};
+
+const WAKER: Token = Token(usize::MAX);
+const POLL_EVENTS: usize = 64;
+/// Idle peers, impatient negotiations and dropped handles are looked at this often.
+const TICK: Duration = Duration::from_secs(1);
+/// A turn longer than this is late: its packets have waited.
+const TURN_LATE: Duration = Duration::from_millis(20);
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Peer(Key),
+    Room(Key),
+}
+
+pub(crate) struct Worker {
+    config: Arc<MediaConfig>,
+    poll: Poll,
+    commands: mpsc::Receiver<Command>,
+    sockets: Sockets,
+    locals: Vec<SocketAddr>,
+    received: Received,
+    demux: Demux,
+    peers: Arena<Peer>,
+    rooms: Arena<RoomState>,
+    timers: Timers<Owner>,
+    touched: Vec<Key>,
+    closing: Vec<Key>,
+    dirty: Vec<Key>,
+    overloaded: Vec<Key>,
+    events: Vec<Event>,
+    next_tick: Instant,
+    stopping: bool,
+}
+
+impl Worker {
+    /// Binds the sockets of worker number `index`.
+    pub(crate) fn prepare(
+        config: &Arc<MediaConfig>,
+        index: usize,
+        commands: mpsc::Receiver<Command>,
+    ) -> Result<(Self, Waker), StartError> {
+        let mut sockets = Sockets::bind(config, index)?;
+        let poll = Poll::new().map_err(StartError::Thread)?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::Thread)?;
+        sockets.register(poll.registry()).map_err(StartError::Thread)?;
+        let worker = Self {
+            config: Arc::clone(config),
+            poll,
+            commands,
+            locals: sockets.locals(),
+            sockets,
+            received: Received::new(),
+            demux: Demux::default(),
+            peers: Arena::default(),
+            rooms: Arena::default(),
+            timers: Timers::new(),
+            touched: Vec::new(),
+            closing: Vec::new(),
+            dirty: Vec::new(),
+            overloaded: Vec::new(),
+            events: Vec::new(),
+            next_tick: Instant::now() + TICK,
+            stopping: false,
+        };
+        Ok((worker, waker))
+    }
+
+    pub(crate) fn candidates(&self) -> Vec<SocketAddr> {
+        self.sockets.candidates()
+    }
+
+    /// Runs until told to stop, or until all handles are gone.
+    pub(crate) fn run(mut self, link: &Link) {
+        let mut polled = Polled::with_capacity(POLL_EVENTS);
+        while !self.stopping {
+            let sleep = self.sleep();
+            match self.poll.poll(&mut polled, Some(sleep)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a media worker cannot poll its sockets and stops");
+                    break;
+                }
+            }
+            for event in polled.iter().filter(|event| event.token() != WAKER) {
+                self.sockets.set_readable(event.token());
+            }
+            let began = Instant::now();
+            self.turn(link, began);
+            if began.elapsed() > TURN_LATE {
+                link.metrics.late_turns.inc();
+            }
+        }
+        self.close_all(link);
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.sockets.any_readable() || !self.touched.is_empty() || !self.commands.is_empty() {
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        let tick = self.next_tick.saturating_duration_since(now);
+        self.timers.sleep(now).map_or(tick, |sleep| sleep.min(tick))
+    }
+
+    /// A room, and what it works on.
+    fn with_room<T>(
+        &mut self,
+        key: Key,
+        metrics: &Metrics,
+        now: Instant,
+        call: impl FnOnce(&mut RoomState, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let room = self.rooms.get_mut(key)?;
+        let mut ctx = Context {
+            peers: &mut self.peers,
+            demux: &mut self.demux,
+            metrics,
+            touched: &mut self.touched,
+            closing: &mut self.closing,
+            max_data_message: self.config.max_data_message,
+            now,
+        };
+        let was_dirty = room.dirty;
+        let result = call(room, &mut ctx);
+        if room.dirty && !was_dirty {
+            self.dirty.push(key);
+        }
+        if room.events.is_overloaded() {
+            self.overloaded.push(key);
+        }
+        Some(result)
+    }
+}

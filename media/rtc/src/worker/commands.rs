@@ -1,0 +1,141 @@
+//! Carrying out what signaling asks.
+
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Instant,
+};
+
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::Worker;
+use crate::{
+    MediaError,
+    arena::Key,
+    command::{Command, Reply, RoomCommand},
+    handle::Link,
+    room::{Events, RoomState},
+};
+
+/// Commands carried out in one turn; packets come in between.
+const COMMANDS_PER_TURN: usize = 128;
+/// Rooms of one worker.
+const ROOMS_MAX: usize = 20_000;
+
+impl Worker {
+    pub(super) fn take_commands(&mut self, link: &Link, now: Instant) {
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.commands.try_recv() {
+                Ok(command) => self.carry_out(command, link, now),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.stopping = true;
+                    break;
+                }
+            }
+        }
+        let dropped = std::mem::take(&mut *link.dropped.lock().unwrap_or_else(PoisonError::into_inner));
+        for key in dropped {
+            self.close_room(key, "all handles were dropped", link, now);
+        }
+    }
+
+    fn carry_out(&mut self, command: Command, link: &Link, now: Instant) {
+        match command {
+            Command::Stop => self.stopping = true,
+            Command::OpenRoom(reply) => {
+                if self.rooms.len() >= ROOMS_MAX {
+                    tracing::warn!("a media worker has {ROOMS_MAX} rooms and opens no more");
+                    return;
+                }
+                let bound = self.config.event_queue;
+                let (events, receiver) = Events::new(bound);
+                let key = self.rooms.insert_with(|key| RoomState::new(key, events));
+                if reply.send((key, receiver)).is_err() {
+                    self.close_room(key, "nobody waited for the room", link, now);
+                }
+            }
+            Command::Room(key, RoomCommand::Close(reply)) => {
+                self.close_room(key, "closed", link, now);
+                answer(reply, Ok(()));
+            }
+            Command::Room(key, command) => self.carry_out_in(key, command, link, now),
+        }
+    }
+
+    fn carry_out_in(&mut self, key: Key, command: RoomCommand, link: &Link, now: Instant) {
+        // Of a room that is closed nothing is left to answer with: the reply is dropped,
+        // which its waiter reads as a stop.
+        self.with_room(key, &link.metrics, now, |room, ctx| {
+            let before = room.participants();
+            match command {
+                RoomCommand::Join(participant, mode, rtcs, reply) => {
+                    answer(reply, room.join(ctx, participant, mode, rtcs));
+                }
+                RoomCommand::Leave(participant, reply) => answer(reply, room.leave(ctx, participant)),
+                RoomCommand::Offer(participant, sdp, reply) => {
+                    answer(reply, room.offer(ctx, participant, &sdp));
+                }
+                RoomCommand::Answer(participant, id, sdp, reply) => {
+                    answer(reply, room.answer(ctx, participant, id, &sdp));
+                }
+                RoomCommand::Trickle(participant, reply) => answer(reply, room.trickle(participant)),
+                RoomCommand::RestartSubscriber(participant, reply) => {
+                    answer(reply, room.restart_subscriber(ctx, participant));
+                }
+                RoomCommand::DeclareTrack(participant, spec, reply) => {
+                    answer(reply, room.declare_track(ctx, participant, *spec));
+                }
+                RoomCommand::EndTrack(track, reply) => answer(reply, room.end_track(ctx, track)),
+                RoomCommand::SetTrackMuted(track, muted, reply) => {
+                    answer(reply, room.set_track_muted(ctx, track, muted));
+                }
+                RoomCommand::Subscribe(participant, track, settings, reply) => {
+                    answer(reply, room.subscribe(ctx, participant, track, settings));
+                }
+                RoomCommand::Unsubscribe(participant, track, reply) => {
+                    answer(reply, room.unsubscribe(ctx, participant, track));
+                }
+                RoomCommand::UpdateSubscription(participant, track, settings, reply) => {
+                    answer(reply, room.update_subscription(ctx, participant, track, settings));
+                }
+                RoomCommand::SendData(to, kind, data, reply) => {
+                    answer(reply, room.send_data(ctx, &to, kind, &data));
+                }
+                RoomCommand::Close(reply) => answer(reply, Ok(())),
+            }
+            room.dirty = true;
+            count_load(link, before, room.participants());
+        });
+    }
+
+    /// Closes a room and its connections. Its last event says why.
+    pub(super) fn close_room(&mut self, key: Key, reason: &'static str, link: &Link, now: Instant) {
+        let Some(room) = self.rooms.remove(key) else { return };
+        for peer in room.peers() {
+            self.close_peer(peer, &link.metrics, now);
+        }
+        count_load(link, room.participants() + 1, 0);
+        room.close(reason);
+    }
+
+    pub(super) fn close_all(&mut self, link: &Link) {
+        let now = Instant::now();
+        for key in self.rooms.keys() {
+            self.close_room(key, "shutdown", link, now);
+        }
+        self.sockets.flush(&link.metrics);
+    }
+}
+
+fn count_load(link: &Link, before: usize, after: usize) {
+    if after > before {
+        link.load.fetch_add(after - before, Ordering::Relaxed);
+    } else {
+        link.load.fetch_sub(before - after, Ordering::Relaxed);
+    }
+}
+
+/// The waiter may have gone; the command was carried out all the same.
+fn answer<T>(reply: Reply<T>, result: Result<T, MediaError>) {
+    let _ = reply.send(result);
+}

@@ -1,0 +1,249 @@
+//! One turn of the loop: commands, datagrams, deadlines, and then everything that was touched.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Event, IceConnectionState,
+    bwe::BweKind,
+    net::{DatagramRecv, Protocol, Receive},
+};
+
+use super::{Owner, TICK, Worker};
+use crate::{
+    arena::Key,
+    demux::{Class, classify},
+    handle::Link,
+    metrics::Metrics,
+    peer::Link as PeerLink,
+    sockets::Received,
+    timers::MIN_REST,
+};
+
+/// Batches read of a socket in one turn; commands and timers come in between.
+const BATCHES_PER_TURN: usize = 8;
+/// Deadlines met in one turn.
+const DEADLINES_PER_TURN: usize = 4_096;
+/// Peers touch each other through the core (keyframe requests); after so many rounds the
+/// rest comes in the next turn.
+const ROUNDS_PER_TURN: usize = 8;
+/// State machines at rest name a time far off.
+const DEADLINE_FAR: Duration = Duration::from_secs(3_600);
+
+impl Worker {
+    pub(super) fn turn(&mut self, link: &Link, now: Instant) {
+        self.take_commands(link, now);
+        self.receive(&link.metrics, now);
+        self.meet_deadlines(&link.metrics, now);
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            self.tick(link, now);
+        }
+        self.settle(&link.metrics, now);
+        self.close_overloaded(link, now);
+        self.close_pending(&link.metrics, now);
+        self.sockets.flush(&link.metrics);
+    }
+
+    fn receive(&mut self, metrics: &Metrics, now: Instant) {
+        // Taken out for the time of reading: the datagrams in it are borrowed meanwhile.
+        let mut received = std::mem::replace(&mut self.received, Received::empty());
+        for index in 0..self.sockets.len() {
+            for _ in 0..BATCHES_PER_TURN {
+                if !self.sockets.receive(index, &mut received) {
+                    break;
+                }
+                let locals = std::mem::take(&mut self.locals);
+                for (source, to, datagram) in received.datagrams(&locals) {
+                    self.datagram(source, to, datagram, metrics, now);
+                }
+                self.locals = locals;
+            }
+        }
+        self.received = received;
+    }
+
+    fn datagram(&mut self, source: SocketAddr, to: SocketAddr, datagram: &[u8], metrics: &Metrics, now: Instant) {
+        metrics.packets_in.inc();
+        metrics.bytes_in.add(datagram.len() as u64);
+        let found = match classify(datagram) {
+            Class::Binding(ufrag) => self.demux.by_ufrag(ufrag).ok_or(&metrics.dropped_unknown_ufrag),
+            Class::Session => self.demux.by_address(source).ok_or(&metrics.dropped_unknown_address),
+            Class::Garbage => Err(&metrics.dropped_garbage),
+        };
+        let key = match found {
+            Ok(key) => key,
+            Err(counter) => return counter.inc(),
+        };
+        let Ok(contents) = DatagramRecv::try_from(datagram) else {
+            metrics.dropped_garbage.inc();
+            return;
+        };
+        let destination = self.sockets.announced_for(to);
+        let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.receive(receive, now, metrics);
+        self.drain(key, metrics, now);
+    }
+
+    fn meet_deadlines(&mut self, metrics: &Metrics, now: Instant) {
+        for _ in 0..DEADLINES_PER_TURN {
+            let Some((at, owner)) = self.timers.pop_due(now) else { break };
+            match owner {
+                Owner::Peer(key) => {
+                    let Some(peer) = self.peers.get_mut(key) else { continue };
+                    if !peer.armed.take_if(at) {
+                        continue;
+                    }
+                    if peer.deadline <= now {
+                        peer.tick(now, metrics);
+                        self.drain(key, metrics, now);
+                    } else {
+                        self.arm_peer(key, now);
+                    }
+                }
+                Owner::Room(key) => {
+                    let due = self.rooms.get_mut(key).is_some_and(|room| room.armed.take_if(at));
+                    if due {
+                        self.with_room(key, metrics, now, super::RoomState::timeout);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets everything that was touched come to rest.
+    fn settle(&mut self, metrics: &Metrics, now: Instant) {
+        for _ in 0..ROUNDS_PER_TURN {
+            for key in std::mem::take(&mut self.dirty) {
+                self.flush_room(key, metrics, now);
+            }
+            if self.touched.is_empty() {
+                break;
+            }
+            for key in std::mem::take(&mut self.touched) {
+                let Some(peer) = self.peers.get_mut(key) else { continue };
+                peer.touched = false;
+                peer.tick(now, metrics);
+                self.drain(key, metrics, now);
+            }
+        }
+    }
+
+    fn flush_room(&mut self, key: Key, metrics: &Metrics, now: Instant) {
+        let wanted = self.with_room(key, metrics, now, super::RoomState::flush).flatten();
+        if let (Some(at), Some(room)) = (wanted, self.rooms.get_mut(key)) {
+            self.timers.arm(&mut room.armed, at.max(now + MIN_REST), Owner::Room(key));
+        }
+    }
+
+    /// Takes what a peer has to send and to tell, and acts on it.
+    fn drain(&mut self, key: Key, metrics: &Metrics, now: Instant) {
+        let mut events = std::mem::take(&mut self.events);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.drain(key, &mut self.sockets, &mut self.demux, &mut events, metrics);
+        let room = peer.room;
+        for event in events.drain(..) {
+            self.event(room, key, event, metrics, now);
+        }
+        self.events = events;
+        if self.peers.get(key).is_some_and(super::Peer::is_broken) {
+            self.with_room(room, metrics, now, |room, ctx| room.peer_failed(ctx, key));
+        } else {
+            self.arm_peer(key, now);
+        }
+    }
+
+    fn arm_peer(&mut self, key: Key, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.deadline.saturating_duration_since(now) < DEADLINE_FAR {
+            self.timers.arm(&mut peer.armed, peer.deadline.max(now + MIN_REST), Owner::Peer(key));
+        }
+    }
+
+    fn event(&mut self, room: Key, key: Key, event: Event, metrics: &Metrics, now: Instant) {
+        self.with_room(room, metrics, now, |room, ctx| match event {
+            Event::RtpPacket(packet) => room.on_rtp(ctx, key, &packet),
+            Event::KeyframeRequest(request) => room.on_keyframe_request(ctx, key, request.mid),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => room.on_estimate(ctx, key, estimate),
+            Event::Connected => room.link_changed(ctx, key, PeerLink::Connected),
+            Event::IceConnectionStateChange(state) => room.on_ice_state(ctx, key, state),
+            Event::ChannelOpen(id, label) => room.on_channel_open(ctx, key, id, &label),
+            Event::ChannelData(data) => room.on_data(ctx, key, data),
+            Event::ChannelBufferedAmountLow(_) => room.resume_data(ctx, key),
+            Event::ChannelClose(id) => room.on_channel_close(ctx, key, id),
+            Event::PeerStats(stats) => room.on_peer_stats(ctx, key, &stats),
+            Event::MediaIngressStats(stats) => room.on_ingress_stats(ctx, key, &stats),
+            Event::Closed => room.peer_failed(ctx, key),
+            _ => {}
+        });
+    }
+
+    fn tick(&mut self, link: &Link, now: Instant) {
+        let metrics = &link.metrics;
+        let idle = self.config.idle_timeout;
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get(key) else { continue };
+            let room = peer.room;
+            let silent = peer.heard.is_some_and(|heard| now.saturating_duration_since(heard) > idle);
+            if silent {
+                self.with_room(room, metrics, now, |room, ctx| room.peer_failed(ctx, key));
+            } else {
+                self.with_room(room, metrics, now, |room, ctx| room.resume_data(ctx, key));
+            }
+        }
+        let mut participants = 0;
+        for key in self.rooms.keys() {
+            self.with_room(key, metrics, now, super::RoomState::tick);
+            participants += self.rooms.get(key).map_or(0, super::RoomState::participants);
+        }
+        metrics.rooms.set(self.rooms.len() as u64);
+        metrics.participants.set(participants as u64);
+        metrics.connections.set(self.peers.len() as u64);
+    }
+
+    fn close_overloaded(&mut self, link: &Link, now: Instant) {
+        for key in std::mem::take(&mut self.overloaded) {
+            if self.rooms.get(key).is_some() {
+                link.metrics.rooms_overloaded.inc();
+                tracing::warn!("signaling does not read the events of a room; the room is closed");
+                self.close_room(key, "overload", link, now);
+            }
+        }
+    }
+
+    fn close_pending(&mut self, metrics: &Metrics, now: Instant) {
+        while let Some(key) = self.closing.pop() {
+            self.close_peer(key, metrics, now);
+        }
+    }
+
+    /// Says goodbye, and forgets the peer everywhere.
+    pub(super) fn close_peer(&mut self, key: Key, metrics: &Metrics, now: Instant) {
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        peer.close(now, metrics);
+        let mut events = std::mem::take(&mut self.events);
+        peer.drain(key, &mut self.sockets, &mut self.demux, &mut events, metrics);
+        // What it still had to tell is of no use any more.
+        events.clear();
+        self.events = events;
+        self.demux.remove(key, &mut peer.registered);
+    }
+}
+
+impl super::RoomState {
+    fn on_ice_state(&mut self, ctx: &mut super::Context<'_>, key: Key, state: IceConnectionState) {
+        match state {
+            IceConnectionState::Disconnected => self.link_changed(ctx, key, PeerLink::Disconnected),
+            // Before DTLS is up, the first of these is not yet a connection.
+            IceConnectionState::Connected | IceConnectionState::Completed
+                if ctx.peers.get(key).is_some_and(|peer| peer.link == PeerLink::Disconnected) =>
+            {
+                self.link_changed(ctx, key, PeerLink::Connected);
+            }
+            _ => {}
+        }
+    }
+}
