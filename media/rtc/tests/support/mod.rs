@@ -1,0 +1,467 @@
+//! A client made of str0m on a loopback socket, driven by the test.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    net::{SocketAddr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parley_media_rtc::*;
+use str0m::{
+    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
+    bwe::Bitrate,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    media::{Direction, KeyframeRequest, MediaKind as StrMediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
+    net::{Protocol, Receive},
+    rtp::{ExtensionValues, RtpWrite},
+};
+use tokio::sync::mpsc;
+
+/// Longest wait for something that must happen. Nothing measures it: a test that needs it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a client got on one section.
+#[derive(Debug, Default)]
+pub struct Got {
+    /// Extended sequence numbers, in order of arrival.
+    pub sequences: Vec<u64>,
+    pub timestamps: Vec<u32>,
+    pub payloads: Vec<Vec<u8>>,
+    pub audio_levels: Vec<Option<i8>>,
+    pub payload_types: Vec<u8>,
+}
+
+pub struct Client {
+    pub rtc: Rtc,
+    socket: UdpSocket,
+    local: SocketAddr,
+    pending: Option<SdpPendingOffer>,
+    pub connected: bool,
+    pub ice: Option<IceConnectionState>,
+    pub channels: BTreeMap<String, ChannelId>,
+    pub data: Vec<(String, Vec<u8>)>,
+    pub got: BTreeMap<String, Got>,
+    pub keyframe_requests: Vec<KeyframeRequest>,
+    /// Sections on which this client receives.
+    pub receiving: Vec<Mid>,
+    sequence: u64,
+}
+
+fn socket() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let local = socket.local_addr().unwrap();
+    (socket, local)
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    pub fn new() -> Self {
+        Self::with(RtcConfig::new().clear_codecs().enable_opus(true, true).enable_vp8(true).enable_h264(true))
+    }
+
+    pub fn with(config: RtcConfig) -> Self {
+        let (socket, local) = socket();
+        let provider = std::sync::Arc::new(str0m::crypto::from_feature_flags());
+        let mut rtc = config
+            .set_crypto_provider(provider)
+            .set_rtp_mode(true)
+            .enable_bwe(Some(Bitrate::mbps(5)))
+            .build(Instant::now());
+        rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
+        Self {
+            rtc,
+            socket,
+            local,
+            pending: None,
+            connected: false,
+            ice: None,
+            channels: BTreeMap::new(),
+            data: Vec::new(),
+            got: BTreeMap::new(),
+            keyframe_requests: Vec::new(),
+            receiving: Vec::new(),
+            sequence: 1000,
+        }
+    }
+
+    /// An offer like that of protocol v1: `audio` and `video` further receiving sections, and on
+    /// the first call the data channels.
+    pub fn offer_v1(&mut self, audio: u32, video: u32) -> String {
+        let receiving = self.receiving.clone();
+        let first = self.channels.is_empty() && self.receiving.is_empty();
+        let mut api = self.rtc.sdp_api();
+        for mid in receiving {
+            api.set_direction(mid, Direction::RecvOnly);
+        }
+        for _ in 0..audio {
+            self.receiving.push(api.add_media(StrMediaKind::Audio, Direction::RecvOnly, None, None, None));
+        }
+        for _ in 0..video {
+            self.receiving.push(api.add_media(StrMediaKind::Video, Direction::RecvOnly, None, None, None));
+        }
+        if first {
+            for config in channel_configs() {
+                api.add_channel_with_config(config);
+            }
+        }
+        let (offer, pending) = api.apply().unwrap_or_else(|| panic!("nothing to offer"));
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    /// An offer that adds a track; `rids` makes it simulcast.
+    pub fn publish_offer(&mut self, kind: StrMediaKind, cid: &str, rids: &[&str]) -> (String, Mid) {
+        let receiving = self.receiving.clone();
+        let simulcast = (!rids.is_empty()).then(|| {
+            let mut simulcast = Simulcast::new();
+            for rid in rids {
+                simulcast.add_send_layer(SimulcastLayer::new(rid));
+            }
+            simulcast
+        });
+        let mut api = self.rtc.sdp_api();
+        for mid in receiving {
+            api.set_direction(mid, Direction::RecvOnly);
+        }
+        let mid =
+            api.add_media(kind, Direction::SendOnly, Some("-".into()), Some(cid.to_owned()), simulcast);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        (offer.to_sdp_string(), mid)
+    }
+
+    /// An offer with new ICE credentials, from a new socket.
+    pub fn restart_offer(&mut self) -> String {
+        let old = Candidate::host(self.local, "udp").unwrap();
+        let (socket, local) = socket();
+        self.socket = socket;
+        self.local = local;
+        self.rtc.direct_api().invalidate_candidate(&old);
+        let receiving = self.receiving.clone();
+        let mut api = self.rtc.sdp_api();
+        for mid in receiving {
+            api.set_direction(mid, Direction::RecvOnly);
+        }
+        api.ice_restart(false);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    pub fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        let pending = self.pending.take().unwrap();
+        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        self.rtc.add_local_candidate(Candidate::host(self.local, "udp").unwrap());
+    }
+
+    /// Answers an offer of the server (protocol v0).
+    pub fn answer(&mut self, offer: &str) -> String {
+        let offer = SdpOffer::from_sdp_string(offer).unwrap();
+        let answer = self.rtc.sdp_api().accept_offer(offer).unwrap();
+        answer.to_sdp_string()
+    }
+
+    /// Sends one RTP packet of a section.
+    pub fn send_rtp(&mut self, mid: Mid, rid: Option<&str>, pt: u8, packet: Packet) {
+        let values = ExtensionValues {
+            audio_level: packet.audio_level,
+            // The extension carries both or nothing.
+            voice_activity: packet.audio_level.map(|_| true),
+            ..ExtensionValues::default()
+        };
+        let rid = rid.map(Rid::from);
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, rid).unwrap();
+        let write = RtpWrite::new(
+            Pt::from(pt),
+            packet.sequence.into(),
+            packet.timestamp,
+            Instant::now(),
+            packet.payload,
+        )
+        .marker(packet.marker)
+        .ext_vals(values)
+        .nackable(false);
+        stream.set_unpaced(true);
+        stream.write_rtp(write);
+    }
+
+    pub fn pt(&self, codec: str0m::format::Codec) -> u8 {
+        *self.rtc.codec_config().params().iter().find(|p| p.spec().codec == codec).unwrap().pt()
+    }
+
+    pub fn red_pt(&self) -> u8 {
+        *self.rtc.codec_config().params().iter().find_map(|p| p.red()).unwrap()
+    }
+
+    pub fn send_data(&mut self, label: &str, data: &[u8]) -> bool {
+        let id = self.channels[label];
+        self.rtc.channel(id).unwrap().write(true, data).unwrap()
+    }
+
+    pub fn request_keyframe(&mut self, mid: Mid) {
+        let mut api = self.rtc.direct_api();
+        api.stream_rx_by_mid(mid, None).unwrap().request_keyframe(str0m::media::KeyframeRequestKind::Pli);
+    }
+
+    /// One step: tell the time, take all outputs, read all datagrams.
+    pub fn step(&mut self) {
+        self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
+        self.drain();
+        let mut buffer = [0; 2000];
+        loop {
+            let (length, source) = match self.socket.recv_from(&mut buffer) {
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // An ICMP answer to a closed port.
+                Err(_) => continue,
+            };
+            let Ok(receive) = Receive::new(Protocol::Udp, source, self.local, &buffer[..length]) else {
+                continue;
+            };
+            self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Transmit(transmit) => {
+                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
+                }
+                Output::Event(event) => self.event(event),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::IceConnectionStateChange(state) => self.ice = Some(state),
+            Event::ChannelOpen(id, label) => {
+                self.channels.insert(label, id);
+            }
+            Event::ChannelData(data) => {
+                let label = self.channels.iter().find(|(_, id)| **id == data.id);
+                let label = label.map(|(label, _)| label.clone()).unwrap_or_default();
+                self.data.push((label, data.data));
+            }
+            Event::KeyframeRequest(request) => self.keyframe_requests.push(request),
+            Event::RtpPacket(packet) => {
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
+                let got = self.got.entry(mid.to_string()).or_default();
+                got.sequences.push(*packet.seq_no);
+                got.timestamps.push(packet.header.timestamp);
+                got.audio_levels.push(packet.header.ext_vals.audio_level);
+                got.payload_types.push(*packet.header.payload_type);
+                got.payloads.push(packet.payload.to_vec());
+            }
+            _ => {}
+        }
+    }
+
+    pub fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+}
+
+pub struct Packet {
+    pub sequence: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub audio_level: Option<i8>,
+    pub payload: Vec<u8>,
+}
+
+fn channel_configs() -> Vec<ChannelConfig> {
+    let lossy = |label: &str| ChannelConfig {
+        label: label.to_owned(),
+        ordered: false,
+        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        ..ChannelConfig::default()
+    };
+    vec![
+        ChannelConfig { label: "_reliable".to_owned(), ..ChannelConfig::default() },
+        lossy("_lossy"),
+        lossy("_data_track"),
+    ]
+}
+
+/// A VP8 packet (RFC 7741): extended descriptor with picture id, layer and key index.
+pub fn vp8(picture: u16, tl0: u8, keyframe: bool, fill: usize) -> Vec<u8> {
+    let [high, low] = (picture | 0x8000).to_be_bytes();
+    let mut payload = vec![0x90, 0xf0, high, low, tl0, 0x20 | (tl0 & 0x1f)];
+    payload.push(if keyframe { 0x10 } else { 0x11 });
+    payload.extend([0, 0]);
+    if keyframe {
+        // Start code, 640 by 360.
+        payload.extend([0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]);
+    }
+    payload.resize(payload.len() + fill, 0xaa);
+    payload
+}
+
+pub fn config() -> MediaConfig {
+    MediaConfig { udp_port: 0, bind: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() }
+}
+
+pub fn track(key: u64, cid: &str, kind: MediaKind) -> TrackSpec {
+    let layers = match kind {
+        MediaKind::Audio => Vec::new(),
+        MediaKind::Video => vec![(320, 180, 150_000), (640, 360, 500_000), (1280, 720, 1_700_000)],
+    };
+    TrackSpec {
+        key: TrackKey(key),
+        sid: format!("TR_{key}"),
+        stream: format!("PA_{key}|TR_{key}"),
+        cid: cid.to_owned(),
+        kind,
+        source: if kind == MediaKind::Audio { Source::Microphone } else { Source::Camera },
+        layers,
+        muted: false,
+    }
+}
+
+/// A room with its events, of which those taken are kept for looking at.
+pub struct Scene {
+    pub media: Media,
+    pub room: RoomHandle,
+    events: mpsc::Receiver<MediaEvent>,
+    pub seen: Vec<MediaEvent>,
+}
+
+impl Scene {
+    pub async fn open() -> Self {
+        Self::open_with(config()).await
+    }
+
+    pub async fn open_with(config: MediaConfig) -> Self {
+        let media = Media::start(config).unwrap();
+        let (room, events) = media.open_room().await.unwrap();
+        Self { media, room, events, seen: Vec::new() }
+    }
+
+    pub fn poll_events(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.seen.push(event);
+        }
+    }
+
+    /// Drives clients and events until `done`, or fails saying `what`.
+    pub async fn until(
+        &mut self,
+        clients: &mut [&mut Client],
+        what: &str,
+        mut done: impl FnMut(&mut Self, &mut [&mut Client]) -> bool,
+    ) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.poll_events();
+            for client in clients.iter_mut() {
+                client.step();
+            }
+            if done(self, clients) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for: {what}; events: {:?}", self.seen);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Takes the first event seen that fits, waiting for it.
+    pub async fn event<T>(
+        &mut self,
+        clients: &mut [&mut Client],
+        what: &str,
+        fits: impl Fn(&MediaEvent) -> Option<T>,
+    ) -> T {
+        let mut found = None;
+        self.until(clients, what, |scene, _| {
+            let place = scene.seen.iter().position(|event| fits(event).is_some());
+            if let Some(place) = place {
+                let event = scene.seen.remove(place);
+                found = fits(&event);
+            }
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// Joins in protocol v1 and connects, with so many receiving sections.
+    pub async fn join(&mut self, key: u64, client: &mut Client, audio: u32, video: u32) {
+        self.room.join(ParticipantKey(key), PeerMode::Single).await.unwrap();
+        let offer = client.offer_v1(audio, video);
+        let answer = self.room.offer(ParticipantKey(key), offer).await.unwrap();
+        client.accept(&answer.sdp);
+        self.until(&mut [client], "connection", |_, clients| {
+            clients[0].connected && clients[0].channels.len() == 3
+        })
+        .await;
+        self.event(&mut [client], "connected", |event| match event {
+            MediaEvent::ConnectionState { participant, state: ConnectionState::Connected, .. }
+                if *participant == ParticipantKey(key) =>
+            {
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+
+    /// Declares and negotiates a track; returns its section.
+    pub async fn publish(&mut self, participant: u64, client: &mut Client, spec: TrackSpec, rids: &[&str]) -> Mid {
+        let kind = match spec.kind {
+            MediaKind::Audio => StrMediaKind::Audio,
+            MediaKind::Video => StrMediaKind::Video,
+        };
+        let cid = spec.cid.clone();
+        self.room.declare_track(ParticipantKey(participant), spec).await.unwrap();
+        let (offer, mid) = client.publish_offer(kind, &cid, rids);
+        let answer = self.room.offer(ParticipantKey(participant), offer).await.unwrap();
+        client.accept(&answer.sdp);
+        mid
+    }
+
+    /// Offers again as the server asked; returns what the answer shows.
+    pub async fn reoffer(&mut self, key: u64, client: &mut Client) -> Answer {
+        let (audio, video) = self
+            .event(&mut [client], "sections required", |event| match event {
+                MediaEvent::SectionsRequired { participant, audio, video }
+                    if *participant == ParticipantKey(key) =>
+                {
+                    Some((*audio, *video))
+                }
+                _ => None,
+            })
+            .await;
+        let offer = client.offer_v1(audio, video);
+        let answer = self.room.offer(ParticipantKey(key), offer).await.unwrap();
+        client.accept(&answer.sdp);
+        answer
+    }
+
+    pub async fn stop(self) {
+        self.room.close().await;
+        self.media.shutdown(Duration::from_secs(10)).await;
+    }
+}
+
+pub fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
