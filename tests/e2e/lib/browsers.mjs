@@ -59,7 +59,7 @@ export function launchFirefox({ preferences = {} } = {}) {
 }
 
 /**
- * A person at a browser. `click`, `fill` and `see` find things as people and screen readers do:
+ * A person at a browser. `press`, `type` and `waitFor` go by a CSS selector, for what has no name of its own. `click`, `fill` and `see` find things as people and screen readers do:
  * by role and accessible name.
  */
 class Person {
@@ -110,6 +110,18 @@ export class ChromiumPerson extends Person {
 
   async fill(name, value) {
     await this.page.getByLabel(name).first().fill(value);
+  }
+
+  async press(css) {
+    await this.page.locator(css).first().click();
+  }
+
+  async type(css, value) {
+    await this.page.locator(css).first().fill(value);
+  }
+
+  async waitFor(css, timeout = 15_000) {
+    await this.page.locator(css).first().waitFor({ state: 'attached', timeout });
   }
 
   async see(role, name, timeout = 15_000) {
@@ -180,10 +192,27 @@ export class FirefoxPerson extends Person {
   }
 
   async fill(name, value) {
-    const handle = await this.find('textbox', name);
+    await this.typeInto(await this.find('textbox', name), value);
+  }
+
+  async press(css) {
+    const handle = await this.page.waitForSelector(css, { visible: true, timeout: 15_000 });
+    await handle.evaluate((element) => element.scrollIntoView({ block: 'center' }));
+    await handle.click();
+  }
+
+  async type(css, value) {
+    await this.typeInto(await this.page.waitForSelector(css, { visible: true, timeout: 15_000 }), value);
+  }
+
+  async typeInto(handle, value) {
     await handle.click({ clickCount: 3 });
     await this.page.keyboard.press('Backspace');
     await handle.type(value);
+  }
+
+  async waitFor(css, timeout = 15_000) {
+    await this.page.waitForSelector(css, { timeout });
   }
 
   async see(role, name, timeout) {

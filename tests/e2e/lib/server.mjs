@@ -102,6 +102,14 @@ export class Parley {
     return this.child.pid;
   }
 
+  /** The sign-in that the first start with --demo printed for that address. */
+  demoLogin(email) {
+    const line = this.output.split('\n').find((text) => text.includes(email));
+    if (!line) throw new Error(`no login of ${email} was printed:\n${this.output.slice(0, 2000)}`);
+    const words = line.trim().split(/\s+/);
+    return { email, password: words[words.indexOf(email) + 1] };
+  }
+
   /** Resident memory, KiB. */
   memoryKib() {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);

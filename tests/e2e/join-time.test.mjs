@@ -1,0 +1,80 @@
+// From the click on Join to the first decoded frame of the other person, on loopback.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Api } from './lib/api.mjs';
+import { ChromiumPerson, launchChromium } from './lib/browsers.mjs';
+import { DOCTOR, inPhase, join, marks, openLink } from './lib/flow.mjs';
+import { resultsFolder } from './lib/paths.mjs';
+import { Parley } from './lib/server.mjs';
+import { median, until } from './lib/wait.mjs';
+
+const RUNS = 11;
+const LIMIT_MS = 1_000;
+const STEPS = ['join-click', 'token', 'signal-connected', 'pc-connected', 'first-frame'];
+
+let server;
+let browser;
+
+before(async () => {
+  [server, browser] = await Promise.all([Parley.start({ name: 'join-time', demo: true }), launchChromium()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test(`the median of ${RUNS} joins is under ${LIMIT_MS} ms`, async () => {
+  const api = await Api.signedIn(server, server.demoLogin(DOCTOR));
+  const { services, providers } = await api.organisation();
+  const service = services.find(({ slug }) => slug === 'video-consultation');
+  const doctor = providers.find(({ slug }) => slug === 'ada-lind');
+  const [slot] = await api.slots({ ...service, provider_ids: [doctor.id] });
+  const booked = await api.book({ service, slot });
+
+  // The client is in the call already; the provider joins anew each time, in a fresh page.
+  const client = await ChromiumPerson.at(browser, 'client');
+  await openLink(client, `${server.origin}/j/${booked.join_token}`);
+  await join(client);
+  await inPhase(client, 'waiting');
+  const { join_token: providerToken } = await api.call('POST', `/appointments/${booked.appointment.id}/start`);
+  await api.call('POST', `/appointments/${booked.appointment.id}/admit-all`);
+  await inPhase(client, 'in_call');
+
+  const runs = [];
+  for (let run = 0; run < RUNS; run += 1) {
+    const provider = await ChromiumPerson.at(browser, 'provider');
+    await openLink(provider, `${server.origin}/j/${providerToken}`);
+    await join(provider);
+    const seen = await until('the first frame', async () => {
+      const found = await marks(provider);
+      return found['first-frame'] && found;
+    }, { every: 50 });
+    const steps = {};
+    for (let n = 1; n < STEPS.length; n += 1) {
+      assert.ok(seen[STEPS[n]], `the page marks ${STEPS[n]}: ${JSON.stringify(seen)}`);
+      steps[STEPS[n]] = seen[STEPS[n]] - seen[STEPS[n - 1]];
+    }
+    runs.push({ total: seen['first-frame'] - seen['join-click'], steps });
+    await provider.press('[data-testid=leave]');
+    await inPhase(provider, 'left');
+    await provider.close();
+  }
+  await client.close();
+
+  const summary = {
+    runs: RUNS,
+    median_ms: Math.round(median(runs.map(({ total }) => total))),
+    steps_median_ms: Object.fromEntries(
+      STEPS.slice(1).map((step) => [step, Math.round(median(runs.map(({ steps }) => steps[step])))]),
+    ),
+    all_ms: runs.map(({ total }) => Math.round(total)),
+  };
+  writeFileSync(joinPath(resultsFolder('.'), 'join-time.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  console.log(`click on Join to first frame: median ${summary.median_ms} ms of ${summary.all_ms.join(', ')}`);
+  for (const [step, ms] of Object.entries(summary.steps_median_ms)) console.log(`  to ${step}: ${ms} ms`);
+  assert.ok(summary.median_ms < LIMIT_MS, `median ${summary.median_ms} ms`);
+});
