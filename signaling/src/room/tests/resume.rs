@@ -1,0 +1,258 @@
+use bytes::Bytes;
+use parley_media_rtc::DataKind;
+use prost::Message as _;
+use proto::{DisconnectReason as Reason, TrackSource, leave_request::Action, participant_info::State};
+
+use super::*;
+
+impl World {
+    fn lose(&mut self, session: SessionId) {
+        let now = self.now();
+        self.room.session_lost(session, now);
+    }
+
+    fn resume(&mut self, identity: &str, sid: &str) -> SessionId {
+        let mut request = request(identity, grants());
+        request.resume = Some(sid.into());
+        self.try_join(request).unwrap()
+    }
+}
+
+#[test]
+fn a_lost_socket_is_taken_up_again_without_a_second_copy() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    let track = world.publish(ann, "cam", TrackSource::Camera);
+    let sid = world.sid("ann");
+    world.lose(ann);
+    world.advance(Duration::from_secs(10));
+    world.take();
+    let again = world.resume("ann", &sid);
+    let out = world.take();
+    assert!(matches!(&sent(&out, again)[0], Response::Reconnect(_)));
+    assert_eq!(updates(&out, again).len(), 2, "everybody, also itself");
+    assert!(updates(&out, bob).is_empty() && commands(&out).is_empty(), "nobody else notices");
+    assert_eq!(world.sid("ann"), sid);
+    let views = world.room.views();
+    assert_eq!(views.len(), 2);
+    assert_eq!(views[0].tracks[0].sid.as_str(), track);
+    assert!(events(&out).is_empty());
+    world.advance(Duration::from_secs(60));
+    assert_eq!(world.room.views().len(), 2);
+}
+
+#[test]
+fn a_socket_that_broke_unnoticed_is_replaced() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let sid = world.sid("ann");
+    world.take();
+    let again = world.resume("ann", &sid);
+    let out = world.take();
+    assert!(closed(&out, ann) && leave_of(&out, ann).is_none());
+    world.lose(ann);
+    assert_eq!(world.room.participants[&world.key("ann")].session, Some(again));
+}
+
+#[test]
+fn two_peer_connections_restart_the_subscriber() {
+    let mut world = World::new(RoomOptions::default());
+    let mut join = request("ann", grants());
+    join.mode = PeerMode::Dual;
+    let ann = world.join_with(join.clone());
+    let Response::Join(joined) = &sent(&world.take(), ann)[0] else { panic!("join comes first") };
+    assert!(joined.subscriber_primary && joined.fast_publish);
+    world.lose(ann);
+    join.resume = Some(world.sid("ann").as_str().into());
+    world.try_join(join).unwrap();
+    assert!(matches!(commands(&world.take())[..], [MediaCommand::RestartSubscriber { .. }]));
+}
+
+#[test]
+fn an_unknown_session_is_told_to_join_anew() {
+    let mut world = World::new(RoomOptions::default());
+    world.join("ann");
+    world.take();
+    for (identity, sid) in [("bob", "PA_x"), ("ann", "PA_other")] {
+        let session = world.resume(identity, sid);
+        let out = world.take();
+        let leave = leave_of(&out, session).unwrap();
+        assert_eq!((leave.reason(), leave.action()), (Reason::StateMismatch, Action::Reconnect));
+        assert!(closed(&out, session));
+        assert_eq!(sent(&out, session).len(), 1);
+    }
+    assert_eq!(world.room.views().len(), 1);
+}
+
+#[test]
+fn silence_ends_in_a_departure() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    world.take();
+    world.lose(ann);
+    world.advance(Duration::from_secs(19));
+    assert!(updates(&world.take(), bob).is_empty());
+    world.advance(Duration::from_secs(2));
+    let out = world.take();
+    let told = updates(&out, bob);
+    assert_eq!((told[0].state(), told[0].disconnect_reason()), (State::Disconnected, Reason::SignalClose));
+    assert!(matches!(events(&out)[..], [RoomEventKind::ParticipantLeft { reason: Reason::SignalClose, .. }]));
+}
+
+#[test]
+fn what_happened_meanwhile_is_told() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    world.join("eve");
+    let sid = world.sid("ann");
+    let add = proto::AddTrackRequest { cid: "cam".into(), r#type: 1, ..Default::default() };
+    world.ask(bob, Request::Leave(proto::LeaveRequest::default()));
+    world.advance(Duration::from_secs(1));
+    world.ask(ann, Request::AddTrack(add));
+    world.lose(ann);
+    let eve = world.room.by_identity[&Identity::from("eve")];
+    let eve_session = world.room.participants[&eve].session.unwrap();
+    world.advance(Duration::from_secs(1));
+    world.ask(eve_session, Request::Leave(proto::LeaveRequest::default()));
+    let key = world.key("ann");
+    world.event(MediaEvent::SectionsRequired { participant: key, audio: 1, video: 2 });
+    world.join("kim");
+    world.take();
+    let again = world.resume("ann", &sid);
+    let out = world.take();
+    let told: Vec<(String, i32)> =
+        updates(&out, again).into_iter().map(|info| (info.identity, info.state)).collect();
+    assert!(told.contains(&("eve".into(), State::Disconnected as i32)));
+    assert!(told.contains(&("kim".into(), State::Active as i32)));
+    assert!(!told.iter().any(|(identity, _)| identity == "bob"), "known before");
+    assert!(sent(&out, again).iter().any(
+        |message| matches!(message, Response::MediaSectionsRequirement(wish) if (wish.num_audios, wish.num_videos) == (1, 2))
+    ));
+}
+
+#[test]
+fn missed_reliable_messages_are_sent_again() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    world.join("bob");
+    let (ann_sid, bob_sid) = (world.sid("ann"), world.sid("bob"));
+    let bob = world.key("bob");
+    for sequence in 1..=5u32 {
+        let packet = proto::DataPacket {
+            sequence,
+            value: Some(proto::data_packet::Value::ChatMessage(proto::ChatMessage::default())),
+            ..Default::default()
+        };
+        let data = Bytes::from(packet.encode_to_vec());
+        world.event(MediaEvent::Data { participant: bob, kind: DataKind::Reliable, data });
+    }
+    world.lose(ann);
+    let mut join = request("ann", grants());
+    join.resume = Some(ann_sid.as_str().into());
+    world.take();
+    let again = world.try_join(join).unwrap();
+    let states = vec![proto::DataChannelReceiveState { publisher_sid: bob_sid.clone(), last_seq: 3 }];
+    let state = proto::SyncState { datachannel_receive_states: states, ..Default::default() };
+    world.take();
+    world.ask(again, Request::SyncState(state));
+    let numbers: Vec<u32> = commands(&world.take())
+        .into_iter()
+        .map(|command| match command {
+            MediaCommand::SendData { to, data, .. } => {
+                assert_eq!(*to, [world.room.by_identity[&Identity::from("ann")]]);
+                proto::DataPacket::decode(data.clone()).unwrap().sequence
+            }
+            other => panic!("only data, not {other:?}"),
+        })
+        .collect();
+    assert_eq!(numbers, [4, 5]);
+
+    // And the publisher learns what has arrived of its own.
+    let again = world.resume("bob", &bob_sid);
+    let Response::Reconnect(reconnect) = &sent(&world.take(), again)[0] else {
+        panic!("reconnect comes first")
+    };
+    assert_eq!(reconnect.last_message_seq, 5);
+}
+
+#[test]
+fn sync_state_brings_subscriptions_back() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let cam = world.publish(ann, "cam", TrackSource::Camera);
+    let mic = world.publish(ann, "mic", TrackSource::Microphone);
+    let bob = world.join("bob");
+    world.take();
+    let state = proto::SyncState {
+        subscription: Some(proto::UpdateSubscription {
+            track_sids: vec![mic],
+            subscribe: false,
+            ..Default::default()
+        }),
+        track_sids_disabled: vec![cam],
+        ..Default::default()
+    };
+    world.ask(bob, Request::SyncState(state));
+    assert!(matches!(
+        commands(&world.take())[..],
+        [MediaCommand::Unsubscribe { .. }, MediaCommand::UpdateSubscription { settings, .. }] if !settings.enabled
+    ));
+}
+
+#[test]
+fn a_failed_media_connection_asks_for_a_new_join() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    world.take();
+    let event = |state| MediaEvent::ConnectionState {
+        participant: ParticipantKey(0),
+        connection: Connection::Publisher,
+        state,
+    };
+    let participant = world.key("ann");
+    for state in [ConnectionState::Disconnected, ConnectionState::Failed] {
+        let MediaEvent::ConnectionState { connection, .. } = event(state) else { panic!("by construction") };
+        world.event(MediaEvent::ConnectionState { participant, connection, state });
+    }
+    let leave = leave_of(&world.take(), ann).unwrap();
+    assert_eq!((leave.reason(), leave.action()), (Reason::MediaFailure, Action::Reconnect));
+}
+
+#[test]
+fn simulated_faults_touch_only_the_one_who_asks() {
+    use proto::simulate_scenario::Scenario;
+    let table = [
+        (Scenario::NodeFailure(true), None),
+        (Scenario::ServerLeave(true), Some(Action::Disconnect)),
+        (Scenario::LeaveRequestFullReconnect(true), Some(Action::Reconnect)),
+        (Scenario::Migration(true), Some(Action::Resume)),
+    ];
+    for (scenario, action) in table {
+        let mut world = World::new(RoomOptions::default());
+        let ann = world.join("ann");
+        let bob = world.join("bob");
+        world.take();
+        world.ask(ann, Request::Simulate(proto::SimulateScenario { scenario: Some(scenario) }));
+        let out = world.take();
+        assert!(closed(&out, ann) && !closed(&out, bob));
+        assert_eq!(leave_of(&out, ann).map(|leave| leave.action()), action);
+        assert!(world.room.by_identity.contains_key(&"bob".into()));
+    }
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    world.take();
+    let scenario = Some(Scenario::SpeakerUpdate(3));
+    world.ask(ann, Request::Simulate(proto::SimulateScenario { scenario }));
+    world.advance(Duration::from_secs(4));
+    let levels: Vec<bool> = sent(&world.take(), ann)
+        .into_iter()
+        .filter_map(|message| match message {
+            Response::SpeakersChanged(changed) => Some(changed.speakers[0].active),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(levels, [true, false]);
+}
