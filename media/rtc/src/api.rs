@@ -8,8 +8,7 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 pub use parley_media_core::{
-    ConnectionQuality, MediaKind, ParticipantKey, SlotSettings, Source, Spatial, Speaker,
-    TrackKey,
+    ConnectionQuality, MediaKind, ParticipantKey, SlotSettings, Source, Spatial, Speaker, TrackKey,
 };
 
 /// Settings of the media plane.

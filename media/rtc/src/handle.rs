@@ -15,8 +15,8 @@ use mio::Waker;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Answer, Connection, DataKind, MediaConfig, MediaError, MediaEvent, MetricsSnapshot, ParticipantKey, PeerMode,
-    SlotSettings, StartError, TrackKey, TrackSpec,
+    Answer, Connection, DataKind, MediaConfig, MediaError, MediaEvent, MetricsSnapshot, ParticipantKey,
+    PeerMode, SlotSettings, StartError, TrackKey, TrackSpec,
     arena::Key,
     codecs,
     command::{COMMANDS_MAX, Command, Reply, RoomCommand},
@@ -158,9 +158,8 @@ impl Media {
                 // A worker that is gone needs no telling.
                 let _ = worker.link.send(Command::Stop).await;
             }
-            let threads = std::mem::take(
-                &mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let threads =
+                std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
             let joined = tokio::task::spawn_blocking(move || {
                 for thread in threads {
                     if thread.join().is_err() {

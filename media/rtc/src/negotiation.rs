@@ -34,10 +34,7 @@ impl Counts {
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
-        Self {
-            audio: self.audio.saturating_sub(other.audio),
-            video: self.video.saturating_sub(other.video),
-        }
+        Self { audio: self.audio.saturating_sub(other.audio), video: self.video.saturating_sub(other.video) }
     }
 
     pub(crate) fn plus(self, other: Self) -> Self {

@@ -173,7 +173,8 @@ impl Peer {
             return;
         }
         let (rtc, registered) = (&mut self.rtc, &mut self.registered);
-        let drained = catch_unwind(AssertUnwindSafe(|| drain(rtc, registered, key, sockets, demux, events, metrics)));
+        let drained =
+            catch_unwind(AssertUnwindSafe(|| drain(rtc, registered, key, sockets, demux, events, metrics)));
         match drained {
             Ok(Some(deadline)) => self.deadline = deadline,
             Ok(None) => self.broken = true,
@@ -202,14 +203,11 @@ impl Peer {
     }
 
     fn input(&mut self, input: Input<'_>, metrics: &Metrics) {
-        match self.with(metrics, |rtc| rtc.handle_input(input)) {
-            Some(Err(error)) => {
-                tracing::debug!(%error, "peer refuses input");
-                metrics.dropped_refused.inc();
-                self.refusals += 1;
-                self.broken |= self.refusals > REFUSALS_MAX || !self.rtc.is_alive();
-            }
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = self.with(metrics, |rtc| rtc.handle_input(input)) {
+            tracing::debug!(%error, "peer refuses input");
+            metrics.dropped_refused.inc();
+            self.refusals += 1;
+            self.broken |= self.refusals > REFUSALS_MAX || !self.rtc.is_alive();
         }
     }
 

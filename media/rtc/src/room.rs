@@ -12,7 +12,9 @@ use std::{
     time::Instant,
 };
 
-use parley_media_core::{Codec, Forward, LinkStats, Output, ParticipantKey, Room, SlotKey, Spatial, TrackKey};
+use parley_media_core::{
+    Codec, Forward, LinkStats, Output, ParticipantKey, Room, SlotKey, Spatial, TrackKey,
+};
 use str0m::{
     Rtc,
     change::SdpPendingOffer,

@@ -155,8 +155,7 @@ fn read_attribute(section: &mut Section, attribute: &str) -> Result<(), SdpFault
         // Older clients name the track only beside the SSRC.
         "ssrc" if section.track_id.is_none() => {
             let msid = value.split_once(" msid:").map(|(_, msid)| msid);
-            section.track_id =
-                msid.and_then(|msid| msid.split_ascii_whitespace().nth(1)).map(str::to_owned);
+            section.track_id = msid.and_then(|msid| msid.split_ascii_whitespace().nth(1)).map(str::to_owned);
         }
         _ => {}
     }

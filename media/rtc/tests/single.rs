@@ -8,46 +8,6 @@ use parley_media_rtc::*;
 use str0m::{format::Codec, media::Mid};
 use support::*;
 
-/// Sends a frame on each layer, and a sound packet.
-struct Source0 {
-    video: Mid,
-    audio: Mid,
-    frame: u16,
-}
-
-impl Source0 {
-    fn send(&mut self, client: &mut Client) {
-        let (vp8_pt, opus_pt) = (client.pt(Codec::Vp8), client.pt(Codec::Opus));
-        let keyframe = self.frame.is_multiple_of(10);
-        self.frame += 1;
-        for (index, rid) in ["q", "h", "f"].into_iter().enumerate() {
-            let base = 3000 * (u64::try_from(index).unwrap() + 1);
-            let packet = Packet {
-                sequence: base + u64::from(self.frame),
-                timestamp: 90_000 * (u32::try_from(index).unwrap() + 1) + 3000 * u32::from(self.frame),
-                marker: true,
-                audio_level: None,
-                payload: vp8(self.frame, u8::try_from(self.frame % 256).unwrap(), keyframe, 200 * (index + 1)),
-            };
-            client.send_rtp(self.video, Some(rid), vp8_pt, packet);
-        }
-        let packet = Packet {
-            sequence: 500 + u64::from(self.frame),
-            timestamp: 960 * u32::from(self.frame),
-            marker: false,
-            audio_level: Some(-20),
-            payload: vec![0x78; 60],
-        };
-        client.send_rtp(self.audio, None, opus_pt, packet);
-    }
-}
-
-fn consecutive(sequences: &[u64]) -> bool {
-    let mut sorted = sequences.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair[0] + 1 == pair[1])
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_camera_and_a_microphone_reach_a_subscriber() {
     let mut scene = Scene::open().await;
@@ -56,7 +16,7 @@ async fn a_camera_and_a_microphone_reach_a_subscriber() {
     scene.join(2, &mut bob, 1, 1).await;
     let audio = scene.publish(1, &mut alice, track(10, "microphone", MediaKind::Audio), &[]).await;
     let video = scene.publish(1, &mut alice, track(11, "camera", MediaKind::Video), &["q", "h", "f"]).await;
-    let mut source = Source0 { video, audio, frame: 0 };
+    let mut source = Sender { video: Some(video), audio: Some(audio), frame: 0 };
 
     let mut started = Vec::new();
     scene
@@ -102,5 +62,194 @@ async fn a_camera_and_a_microphone_reach_a_subscriber() {
     assert!(sound.payloads.iter().all(|payload| payload == &vec![0x78; 60]));
     let metrics = scene.media.metrics();
     assert!(metrics.rtp_in > 100 && metrics.rtp_out > 50 && metrics.packets_out > 50);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freed_section_shows_the_next_track_on_the_same_stream() {
+    let mut scene = Scene::open().await;
+    let (mut alice, mut bob) = (Client::new(), Client::new());
+    scene.join(1, &mut alice, 1, 0).await;
+    scene.join(2, &mut bob, 0, 0).await;
+    let video = scene.publish(1, &mut alice, track(11, "camera", MediaKind::Video), &["q", "h", "f"]).await;
+    let mut sender = Sender { video: Some(video), ..Sender::default() };
+    scene.start_tracks(&mut alice, &mut sender, &[11]).await;
+    let settings = SlotSettings::default();
+    scene.room.subscribe(ParticipantKey(2), TrackKey(11), settings).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    assert_eq!(bob.receiving.len(), 1, "one section was asked for");
+    let mid = answer.mid_to_track[0].0.clone();
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+
+    scene.room.unsubscribe(ParticipantKey(2), TrackKey(11)).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    assert!(answer.mid_to_track.is_empty());
+    assert!(answer.sdp.contains("a=inactive") && !answer.sdp.contains("a=ssrc:"));
+    let quiet = bob.got[&mid].sequences.len();
+
+    scene.room.subscribe(ParticipantKey(2), TrackKey(11), settings).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    assert_eq!(bob.receiving.len(), 1, "no further section was asked for");
+    assert_eq!(answer.mid_to_track, [(mid.clone(), "TR_11".to_owned())]);
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+    let got = &bob.got[&mid];
+    assert!(consecutive(&got.sequences), "the stream goes on without a jump: {:?}", got.sequences);
+    assert_eq!(got.payloads[quiet][6] & 1, 0, "and with a keyframe");
+
+    // The publisher goes: the section is freed by itself.
+    scene.room.leave(ParticipantKey(1)).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    assert!(answer.mid_to_track.is_empty());
+    assert!(matches!(
+        scene.room.subscribe(ParticipantKey(2), TrackKey(11), settings).await,
+        Err(MediaError::UnknownTrack)
+    ));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_both_kinds_goes_both_ways() {
+    let mut scene = Scene::open().await;
+    let mut client = Client::new();
+    scene.join(1, &mut client, 0, 0).await;
+    assert!(client.send_data("_reliable", b"up"));
+    assert!(client.send_data("_lossy", b"lossy up"));
+    for (kind, text) in [(DataKind::Reliable, "up"), (DataKind::Lossy, "lossy up")] {
+        let data = scene
+            .event(&mut [&mut client], "data", |event| match event {
+                MediaEvent::Data { kind: of, data, .. } if *of == kind => Some(data.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(data, bytes(text));
+    }
+    let to = vec![ParticipantKey(1), ParticipantKey(99)];
+    scene.room.send_data(to.clone(), DataKind::Lossy, bytes("lossy down")).await.unwrap();
+    scene.room.send_data(to.clone(), DataKind::DataTrack, bytes("track down")).await.unwrap();
+    // More than the association buffers: what does not fit waits its turn.
+    let large = bytes(&"x".repeat(60_000));
+    for _ in 0..20 {
+        scene.room.send_data(to.clone(), DataKind::Reliable, large.clone()).await.unwrap();
+    }
+    scene.until(&mut [&mut client], "all messages", |_, clients| clients[0].data.len() == 22).await;
+    let of = |label: &str| client.data.iter().filter(|(of, _)| of == label).count();
+    assert_eq!((of("_reliable"), of("_lossy"), of("_data_track")), (20, 1, 1));
+    let too_large = bytes(&"x".repeat(64 * 1024 + 1));
+    assert!(matches!(
+        scene.room.send_data(to, DataKind::Reliable, too_large).await,
+        Err(MediaError::Limit(_))
+    ));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ice_restarts_from_another_port() {
+    let mut scene = Scene::open().await;
+    let (mut alice, mut bob) = (Client::new(), Client::new());
+    scene.join(1, &mut alice, 0, 0).await;
+    scene.join(2, &mut bob, 0, 1).await;
+    let video = scene.publish(1, &mut alice, track(11, "camera", MediaKind::Video), &["q", "h", "f"]).await;
+    let mut sender = Sender { video: Some(video), ..Sender::default() };
+    scene.start_tracks(&mut alice, &mut sender, &[11]).await;
+    scene.room.subscribe(ParticipantKey(2), TrackKey(11), SlotSettings::default()).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    let mid = answer.mid_to_track[0].0.clone();
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 10).await;
+
+    let ufrag = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=ice-ufrag:")).unwrap().to_owned();
+    let offer = bob.restart_offer();
+    let restarted = scene.room.offer(ParticipantKey(2), offer).await.unwrap();
+    assert_ne!(ufrag(&answer.sdp), ufrag(&restarted.sdp));
+    assert_eq!(restarted.mid_to_track, answer.mid_to_track, "the section is not lost");
+    bob.accept(&restarted.sdp);
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 30).await;
+    assert!(bob.send_data("_reliable", b"still here"));
+    scene
+        .event(&mut [&mut alice, &mut bob], "data after the restart", |event| match event {
+            MediaEvent::Data { participant: ParticipantKey(2), .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_cannot_decode_gets_a_keyframe_asked_for() {
+    let mut scene = Scene::open().await;
+    let (mut alice, mut bob) = (Client::new(), Client::new());
+    scene.join(1, &mut alice, 0, 0).await;
+    scene.join(2, &mut bob, 0, 1).await;
+    let video = scene.publish(1, &mut alice, track(11, "camera", MediaKind::Video), &["q", "h", "f"]).await;
+    let mut sender = Sender { video: Some(video), ..Sender::default() };
+    scene.start_tracks(&mut alice, &mut sender, &[11]).await;
+    scene.room.subscribe(ParticipantKey(2), TrackKey(11), SlotSettings::default()).await.unwrap();
+    let mid = scene.reoffer(2, &mut bob).await.mid_to_track[0].0.clone();
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 10).await;
+    let before = alice.keyframe_requests.len();
+    bob.request_keyframe(Mid::from(mid.as_str()));
+    scene
+        .until(&mut [&mut alice, &mut bob], "a keyframe request", |_, clients| {
+            sender.send(clients[0]);
+            clients[0].keyframe_requests.len() > before
+        })
+        .await;
+    assert_eq!(alice.keyframe_requests[0].mid, video);
+    assert!(scene.media.metrics().keyframe_requests_in >= 1);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redundant_sound_is_unwrapped_for_those_who_cannot_take_it() {
+    let mut scene = Scene::open().await;
+    let plain = str0m::RtcConfig::new().clear_codecs().enable_opus(true, false).enable_vp8(true);
+    let (mut alice, mut bob, mut carol) = (Client::new(), Client::with(plain), Client::new());
+    scene.join(1, &mut alice, 0, 0).await;
+    scene.join(2, &mut bob, 1, 0).await;
+    scene.join(3, &mut carol, 1, 0).await;
+    let mid = scene.publish(1, &mut alice, track(10, "microphone", MediaKind::Audio), &[]).await;
+    let (red, opus) = (alice.red_pt(), alice.pt(Codec::Opus));
+    // RFC 2198: one redundant block of 2 bytes, 960 ticks ago, then the primary.
+    let offset_and_length: u32 = 960 << 10 | 2;
+    let [_, a, b, c] = offset_and_length.to_be_bytes();
+    let payload = vec![0x80 | opus, a, b, c, opus, 1, 2, 7, 7, 7];
+    let mut sequence = 100;
+    let mut send = |client: &mut Client| {
+        sequence += 1;
+        let timestamp = 960 * u32::try_from(sequence).unwrap();
+        let payload = payload.clone();
+        client.send_rtp(
+            mid,
+            None,
+            red,
+            Packet { sequence, timestamp, marker: false, audio_level: Some(-30), payload },
+        );
+    };
+    let mut started = false;
+    scene
+        .until(&mut [&mut alice], "the track", |scene, clients| {
+            send(clients[0]);
+            started |= scene
+                .seen
+                .iter()
+                .any(|event| matches!(event, MediaEvent::TrackStarted { mime, .. } if mime == "audio/red"));
+            started
+        })
+        .await;
+    let mut mids = Vec::new();
+    for (key, client) in [(2, &mut bob), (3, &mut carol)] {
+        scene.room.subscribe(ParticipantKey(key), TrackKey(10), SlotSettings::default()).await.unwrap();
+        mids.push(scene.reoffer(key, client).await.mid_to_track[0].0.clone());
+    }
+    scene
+        .until(&mut [&mut alice, &mut bob, &mut carol], "sound", |_, clients| {
+            send(clients[0]);
+            (1..3).all(|i| clients[i].got.get(&mids[i - 1]).is_some_and(|got| got.sequences.len() > 10))
+        })
+        .await;
+    let (bob_got, carol_got) = (&bob.got[&mids[0]], &carol.got[&mids[1]]);
+    assert!(bob_got.payloads.iter().all(|payload| payload == &[7, 7, 7]));
+    assert_eq!(bob_got.payload_types[0], bob.pt(Codec::Opus));
+    assert!(carol_got.payloads.iter().all(|got| got == &payload));
+    assert_eq!(carol_got.payload_types[0], carol.red_pt());
     scene.stop().await;
 }

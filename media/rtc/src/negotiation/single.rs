@@ -98,8 +98,7 @@ impl Single {
     ) -> Vec<(TrackKey, String)> {
         let mut assigned = Vec::new();
         for (track, kind) in waiting {
-            let place =
-                self.sections.iter_mut().find(|s| s.kind == kind && s.is_free() && s.shown.is_none());
+            let place = self.sections.iter_mut().find(|s| s.kind == kind && s.is_free() && s.shown.is_none());
             if let Some(section) = place {
                 section.track = Some(track);
                 assigned.push((track, section.mid.clone()));
@@ -219,8 +218,8 @@ mod tests {
         assert_eq!(single.assign([(TrackKey(1), AUDIO), (TrackKey(2), VIDEO)].into_iter()).len(), 1);
         single.answered();
         assert_eq!(single.ask(counts(0, 3), now), None);
-        let offered =
-            single.offered(&["0", "1", "2", "3"].map(|mid| receiving(mid, if mid == "0" { AUDIO } else { VIDEO })));
+        let offered = single
+            .offered(&["0", "1", "2", "3"].map(|mid| receiving(mid, if mid == "0" { AUDIO } else { VIDEO })));
         assert_eq!(offered.added.len(), 3);
         assert_eq!(single.assign((2..5).map(|key| (TrackKey(key), VIDEO))).len(), 3);
         single.answered();

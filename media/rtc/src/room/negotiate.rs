@@ -223,10 +223,9 @@ impl RoomState {
         match on_section {
             None => Role::Other,
             Some(track) => match track.and_then(|track| self.tracks.get(&track)) {
-                Some(track) => Role::Shows {
-                    stream: sdp::token(&track.spec.stream),
-                    track: sdp::token(&track.spec.sid),
-                },
+                Some(track) => {
+                    Role::Shows { stream: sdp::token(&track.spec.stream), track: sdp::token(&track.spec.sid) }
+                }
                 None => Role::Idle,
             },
         }
@@ -241,7 +240,9 @@ impl RoomState {
     fn make_offer(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, restart: bool) {
         let waiting = self.waiting(participant);
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        let Negotiation::Dual { subscriber, sections, pending, opened } = &mut state.negotiation else { return };
+        let Negotiation::Dual { subscriber, sections, pending, opened } = &mut state.negotiation else {
+            return;
+        };
         if sections.is_in_flight() || usable(ctx, *subscriber).is_err() {
             return;
         }
@@ -254,7 +255,8 @@ impl RoomState {
             let spec = self.tracks.get(track).map(|track| &track.spec);
             spec.map_or_else(Default::default, |spec| (sdp::token(&spec.stream), sdp::token(&spec.sid)))
         };
-        let made = ctx.with(*subscriber, |rtc| apply(rtc, &plan, opening, restart && !opening, ids)).flatten();
+        let made =
+            ctx.with(*subscriber, |rtc| apply(rtc, &plan, opening, restart && !opening, ids)).flatten();
         let Some((text, token, mids)) = made else {
             sections.abandon();
             return;

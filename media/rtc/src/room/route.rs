@@ -170,11 +170,7 @@ impl RoomState {
         self.events.tell(ctx.metrics, event);
     }
 
-    pub(super) fn tell_paused(
-        &mut self,
-        ctx: &Context<'_>,
-        changes: &[(parley_media_core::SlotKey, bool)],
-    ) {
+    pub(super) fn tell_paused(&mut self, ctx: &Context<'_>, changes: &[(parley_media_core::SlotKey, bool)]) {
         let mut told: Vec<(ParticipantKey, Vec<(TrackKey, StreamState)>)> = Vec::new();
         for (slot, paused) in changes {
             let Some(slot) = self.slots.get(slot) else { continue };

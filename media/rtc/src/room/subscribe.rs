@@ -106,7 +106,9 @@ impl RoomState {
         track: TrackKey,
         mid: &str,
     ) {
-        let Some(peer) = self.participants.get(&participant).map(super::Participant::outgoing) else { return };
+        let Some(peer) = self.participants.get(&participant).map(super::Participant::outgoing) else {
+            return;
+        };
         let Some(slot) = self.slot_of(ctx, participant, peer, Mid::from(mid)) else { return };
         let state = self.participants.get_mut(&participant);
         let Some(subscription) = state.and_then(|state| state.subscription(track)) else { return };

@@ -65,7 +65,14 @@ impl Worker {
         self.received = received;
     }
 
-    fn datagram(&mut self, source: SocketAddr, to: SocketAddr, datagram: &[u8], metrics: &Metrics, now: Instant) {
+    fn datagram(
+        &mut self,
+        source: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        metrics: &Metrics,
+        now: Instant,
+    ) {
         metrics.packets_in.inc();
         metrics.bytes_in.add(datagram.len() as u64);
         let found = match classify(datagram) {
@@ -167,7 +174,9 @@ impl Worker {
         self.with_room(room, metrics, now, |room, ctx| match event {
             Event::RtpPacket(packet) => room.on_rtp(ctx, key, &packet),
             Event::KeyframeRequest(request) => room.on_keyframe_request(ctx, key, request.mid),
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => room.on_estimate(ctx, key, estimate),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                room.on_estimate(ctx, key, estimate)
+            }
             Event::Connected => room.link_changed(ctx, key, PeerLink::Connected),
             Event::IceConnectionStateChange(state) => room.on_ice_state(ctx, key, state),
             Event::ChannelOpen(id, label) => room.on_channel_open(ctx, key, id, &label),

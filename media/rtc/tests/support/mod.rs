@@ -102,6 +102,8 @@ impl Client {
         let first = self.channels.is_empty() && self.receiving.is_empty();
         let mut api = self.rtc.sdp_api();
         for mid in receiving {
+            // There and back, as str0m makes no offer without a change; a browser does.
+            api.set_direction(mid, Direction::Inactive);
             api.set_direction(mid, Direction::RecvOnly);
         }
         for _ in 0..audio {
@@ -134,8 +136,7 @@ impl Client {
         for mid in receiving {
             api.set_direction(mid, Direction::RecvOnly);
         }
-        let mid =
-            api.add_media(kind, Direction::SendOnly, Some("-".into()), Some(cid.to_owned()), simulcast);
+        let mid = api.add_media(kind, Direction::SendOnly, Some("-".into()), Some(cid.to_owned()), simulcast);
         let (offer, pending) = api.apply().unwrap();
         self.pending = Some(pending);
         (offer.to_sdp_string(), mid)
@@ -425,7 +426,13 @@ impl Scene {
     }
 
     /// Declares and negotiates a track; returns its section.
-    pub async fn publish(&mut self, participant: u64, client: &mut Client, spec: TrackSpec, rids: &[&str]) -> Mid {
+    pub async fn publish(
+        &mut self,
+        participant: u64,
+        client: &mut Client,
+        spec: TrackSpec,
+        rids: &[&str],
+    ) -> Mid {
         let kind = match spec.kind {
             MediaKind::Audio => StrMediaKind::Audio,
             MediaKind::Video => StrMediaKind::Video,
@@ -464,4 +471,87 @@ impl Scene {
 
 pub fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Sends a frame on each of three layers, and a sound packet.
+#[derive(Default)]
+pub struct Sender {
+    pub video: Option<Mid>,
+    pub audio: Option<Mid>,
+    pub frame: u16,
+}
+
+impl Sender {
+    pub fn send(&mut self, client: &mut Client) {
+        let keyframe = self.frame.is_multiple_of(10);
+        self.frame += 1;
+        if let Some(mid) = self.video {
+            let pt = client.pt(str0m::format::Codec::Vp8);
+            for (index, rid) in ["q", "h", "f"].into_iter().enumerate() {
+                let layer = u32::try_from(index).unwrap() + 1;
+                let packet = Packet {
+                    sequence: u64::from(3000 * layer) + u64::from(self.frame),
+                    timestamp: 90_000 * layer + 3000 * u32::from(self.frame),
+                    marker: true,
+                    audio_level: None,
+                    payload: vp8(self.frame, self.frame.to_be_bytes()[1], keyframe, 200 * (index + 1)),
+                };
+                client.send_rtp(mid, Some(rid), pt, packet);
+            }
+        }
+        if let Some(mid) = self.audio {
+            let pt = client.pt(str0m::format::Codec::Opus);
+            let packet = Packet {
+                sequence: 500 + u64::from(self.frame),
+                timestamp: 960 * u32::from(self.frame),
+                marker: false,
+                audio_level: Some(-20),
+                payload: vec![0x78; 60],
+            };
+            client.send_rtp(mid, None, pt, packet);
+        }
+    }
+}
+
+impl Scene {
+    /// Sends until the tracks have started, takes the events that say so.
+    pub async fn start_tracks(&mut self, client: &mut Client, sender: &mut Sender, tracks: &[u64]) {
+        for key in tracks {
+            let mut started = false;
+            self.until(&mut [client], "start of a track", |scene, clients| {
+                sender.send(clients[0]);
+                let is = |event: &MediaEvent| {
+                    matches!(event, MediaEvent::TrackStarted { track, .. } if *track == TrackKey(*key))
+                };
+                started |= scene.seen.iter().any(is);
+                started
+            })
+            .await;
+        }
+        self.seen.retain(|event| !matches!(event, MediaEvent::TrackStarted { .. }));
+    }
+
+    /// Sends until a section of the receiver got `count` packets more.
+    pub async fn receive(
+        &mut self,
+        from: &mut Client,
+        sender: &mut Sender,
+        to: &mut Client,
+        mid: &str,
+        count: usize,
+    ) {
+        let had = to.got.get(mid).map_or(0, |got| got.sequences.len());
+        self.until(&mut [from, to], "packets", |_, clients| {
+            sender.send(clients[0]);
+            clients[1].got.get(mid).is_some_and(|got| got.sequences.len() >= had + count)
+        })
+        .await;
+    }
+}
+
+/// No number is missing or twice.
+pub fn consecutive(sequences: &[u64]) -> bool {
+    let mut sorted = sequences.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] + 1 == pair[1])
 }

@@ -1,0 +1,165 @@
+//! What a hostile or broken client can do: nothing to others.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{net::UdpSocket, time::Duration};
+
+use parley_media_rtc::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_on_the_port_is_counted_and_dropped() {
+    let mut scene = Scene::open().await;
+    let mut client = Client::new();
+    scene.join(1, &mut client, 1, 1).await;
+    let attacker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = scene.media.candidates()[0];
+    let mut random = StdRng::seed_from_u64(7);
+    let before = scene.media.metrics();
+    for first in 0..=255u8 {
+        let length = random.random_range(1..1400);
+        let mut datagram = vec![0u8; length];
+        random.fill(&mut datagram[..]);
+        datagram[0] = first;
+        attacker.send_to(&datagram, to).unwrap();
+    }
+    attacker.send_to(&[], to).unwrap();
+    // A binding request for nobody.
+    let mut stun = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
+    stun.extend([1; 12]);
+    stun.extend([0, 6, 0, 8]);
+    stun.extend(b"no:where");
+    attacker.send_to(&stun, to).unwrap();
+    assert!(client.send_data("_reliable", b"alive"));
+    scene
+        .event(&mut [&mut client], "data beside the garbage", |event| match event {
+            MediaEvent::Data { data, .. } if data == &bytes("alive") => Some(()),
+            _ => None,
+        })
+        .await;
+    scene
+        .until(&mut [&mut client], "all counted", |scene, _| {
+            let now = scene.media.metrics();
+            let garbage = now.dropped_garbage - before.dropped_garbage;
+            let unknown = now.dropped_unknown_address - before.dropped_unknown_address;
+            garbage + unknown >= 256 && now.dropped_unknown_ufrag > before.dropped_unknown_ufrag
+        })
+        .await;
+    assert_eq!(scene.media.metrics().panics, 0);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_descriptions_are_refused_and_the_peer_lives() {
+    let mut scene = Scene::open().await;
+    let mut client = Client::new();
+    let key = ParticipantKey(1);
+    scene.room.join(key, PeerMode::Single).await.unwrap();
+    let good = client.offer_v1(1, 1);
+    let no_fingerprint = good.replace("a=fingerprint:", "a=x-fingerprint:");
+    let no_credentials = good.replace("a=ice-ufrag:", "a=x-ufrag:");
+    let bad = ["", "hello", "v=0\r\n", &good[..good.len() / 2], &"x".repeat(300 * 1024), &no_credentials];
+    for sdp in bad {
+        let refused = scene.room.offer(key, sdp.to_owned()).await;
+        let cut = &sdp[..sdp.len().min(40)];
+        assert!(matches!(refused, Err(MediaError::BadSdp(_))), "{cut:?}: {refused:?}");
+    }
+    let answer = scene.room.offer(key, good).await.unwrap();
+    client.accept(&answer.sdp);
+    scene.until(&mut [&mut client], "connection", |_, clients| clients[0].connected).await;
+    // Without a fingerprint nobody can be verified: the state machine gives up at once.
+    let other = ParticipantKey(2);
+    scene.room.join(other, PeerMode::Single).await.unwrap();
+    assert!(matches!(scene.room.offer(other, no_fingerprint).await, Err(MediaError::BadSdp(_))));
+    scene
+        .event(&mut [&mut client], "failure", |event| match event {
+            MediaEvent::ConnectionState { participant, state: ConnectionState::Failed, .. }
+                if *participant == other =>
+            {
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    assert!(matches!(scene.room.answer(key, 1, "v=0".into()).await, Err(MediaError::BadSdp(_))));
+    let unknown = ParticipantKey(3);
+    assert!(matches!(scene.room.offer(unknown, String::new()).await, Err(MediaError::UnknownParticipant)));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_falls_silent_is_given_up() {
+    let mut scene = Scene::open_with(MediaConfig { idle_timeout: Duration::from_secs(1), ..config() }).await;
+    let (mut silent, mut lively) = (Client::new(), Client::new());
+    scene.join(1, &mut silent, 0, 0).await;
+    scene.join(2, &mut lively, 0, 0).await;
+    scene
+        .until(&mut [&mut lively], "failure", |scene, clients| {
+            clients[0].send_data("_lossy", b"tick");
+            let failed = |event: &MediaEvent| {
+                let MediaEvent::ConnectionState { participant, state, .. } = event else { return false };
+                assert_eq!(*participant, ParticipantKey(1));
+                *state == ConnectionState::Failed
+            };
+            scene.seen.iter().any(failed)
+        })
+        .await;
+    assert!(matches!(
+        scene.room.offer(ParticipantKey(1), lively.offer_v1(1, 0)).await,
+        Err(MediaError::PeerFailed)
+    ));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_ends_with_its_last_handle_and_leaves_nothing() {
+    let mut scene = Scene::open().await;
+    let mut client = Client::new();
+    scene.join(1, &mut client, 1, 1).await;
+    let (other, mut events) = scene.media.open_room().await.unwrap();
+    let second = other.clone();
+    other.join(ParticipantKey(5), PeerMode::Dual).await.unwrap();
+    drop(other);
+    second.leave(ParticipantKey(5)).await.unwrap();
+    drop(second);
+    let mut reason = None;
+    while let Some(event) = events.recv().await {
+        if let MediaEvent::Closed { reason: why } = event {
+            reason = Some(why);
+        }
+    }
+    assert_eq!(reason, Some("all handles were dropped"));
+    scene.room.close().await;
+    scene
+        .until(&mut [&mut client], "empty", |scene, _| {
+            let now = scene.media.metrics();
+            (now.rooms, now.participants, now.connections) == (0, 0, 0)
+        })
+        .await;
+    assert!(matches!(scene.seen.last(), Some(MediaEvent::Closed { reason: "closed" })));
+    let media = scene.media.clone();
+    scene.stop().await;
+    assert!(matches!(media.open_room().await, Err(MediaError::Stopped)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_events_nobody_reads_is_closed() {
+    let media = Media::start(MediaConfig { event_queue: 16, ..config() }).unwrap();
+    let (room, mut events) = media.open_room().await.unwrap();
+    let mut refused = false;
+    for key in 0..40 {
+        // Each join in dual mode is an offer to tell of.
+        refused |= room.join(ParticipantKey(key), PeerMode::Dual).await.is_err();
+    }
+    assert!(refused);
+    let mut last = None;
+    while let Some(event) = events.recv().await {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(MediaEvent::Closed { reason: "overload" })));
+    assert_eq!(media.metrics().rooms_overloaded, 1);
+    media.shutdown(Duration::from_secs(10)).await;
+}
