@@ -93,6 +93,9 @@ export const memberApi = {
   redeemMagicLink: (token: string) => post<Me>("/auth/magic-link/redeem", { token }),
   logout: () => post("/auth/logout"),
   me: (signal?: AbortSignal) => get<Me>("/me", {}, signal),
+  /** The first password needs no current one. */
+  changePassword: (fresh: string, current?: string) =>
+    request<void>("PATCH", "/me", { body: { password: { current, new: fresh } } }),
 
   appointments: (filter: AppointmentFilter, signal?: AbortSignal) =>
     get<AppointmentPage>("/appointments", { ...filter }, signal),
