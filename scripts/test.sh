@@ -47,7 +47,7 @@ need_deny() {
 
 need_browsers() {
     if is_debian; then
-        apt_need "browser tests" fonts-dejavu-core fonts-noto-core
+        apt_need "browser tests" fonts-dejavu-core fonts-noto-core faketime
         have chromium || have google-chrome || apt_need "browser tests" chromium
         have firefox-esr || have firefox || apt_need "browser tests" firefox-esr
     fi

@@ -66,4 +66,15 @@ export class Api {
     };
     return this.call('POST', '/public/appointments', body, { 'idempotency-key': randomUUID() });
   }
+
+  /** Books the demo's video consultation at the `nth` free time of that provider; with the join link. */
+  async bookVideo({ nth = 0, provider = 'ada-lind', ...client } = {}) {
+    const { services, providers } = await this.organisation();
+    const service = services.find(({ slug }) => slug === 'video-consultation');
+    const { id } = providers.find(({ slug }) => slug === provider);
+    const slots = await this.slots({ ...service, provider_ids: [id] });
+    if (!slots[nth]) throw new Error(`${provider} has only ${slots.length} free times`);
+    const booked = await this.book({ service, slot: slots[nth], ...client });
+    return { ...booked, link: `${this.server.origin}/j/${booked.join_token}` };
+  }
 }

@@ -18,7 +18,7 @@ export class Parley {
   /**
    * name: of the log file. host: where it listens. https: own certificate instead of plain HTTP.
    * dev, demo: the flags. smtp: address of a mail server. publicUrl: what links begin with.
-   * settings: further `--set` pairs. netns: name of the network namespace that it runs in.
+   * settings: further `--set` pairs. env: further variables. netns: the network namespace that it runs in.
    */
   static async start(options) {
     const server = new Parley(options);
@@ -69,7 +69,8 @@ export class Parley {
     const [command, ...args] = [...inside, binary, ...this.arguments()];
     const begun = Date.now();
     this.exit = null;
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...this.options.env };
+    this.child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk) => {
         this.output += chunk;
