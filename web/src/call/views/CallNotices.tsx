@@ -1,0 +1,245 @@
+import { RotateCw, Volume2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useNow } from "../../time";
+import { Banner, Button } from "../../ui";
+import { useCallText, type CallText } from "../call-messages";
+import { thisClient } from "../model/capability";
+import type { Announcement, CallModel, ConnectionFailure } from "../model/call-model";
+import type { DeviceModel, DeviceNotice } from "../model/device-model";
+import type { Session } from "../session";
+import { chooseDevice } from "./DeviceControls";
+import { troubleAdvice, troubleTitle } from "./DeviceTrouble";
+import { useStore } from "./hooks";
+
+/** What the call has to say, above the stage: trouble first. */
+export function CallNotices({ session, call }: { session: Session; call: CallModel }) {
+  const t = useCallText();
+  const { audioBlocked, shareProblem, connection } = useStore(call.store);
+  const { camera, microphone } = useStore(session.devices.store);
+  return (
+    <div className="c-notices">
+      <ConnectionNotice call={call} session={session} />
+      {audioBlocked && connection === "connected" && (
+        <Banner
+          tone="warn"
+          role="alert"
+          title={t("audio.blocked")}
+          actions={
+            <Button
+              variant="primary"
+              icon={Volume2}
+              onPress={() => void call.unblockAudio()}
+              data-testid="unblock-audio"
+            >
+              {t("audio.turn_on")}
+            </Button>
+          }
+        >
+          {t("audio.blocked_help")}
+        </Banner>
+      )}
+      {shareProblem && (
+        <Banner
+          tone="warn"
+          role="alert"
+          title={t("share.failed")}
+          actions={
+            <Button size="small" onPress={() => call.dismissShareProblem()}>
+              {t("action.close")}
+            </Button>
+          }
+        >
+          {shareProblem === "denied_by_system"
+            ? t("share.denied_by_system")
+            : t("share.failed_help")}
+        </Banner>
+      )}
+      {(["microphone", "camera"] as const).map((kind) => {
+        const { problem, wanted } = kind === "camera" ? camera : microphone;
+        if (!problem || !wanted || problem === "insecure" || problem === "unsupported") return null;
+        return (
+          <Banner
+            key={kind}
+            tone="warn"
+            role="status"
+            title={troubleTitle(kind, problem, t)}
+            actions={
+              <>
+                <Button size="small" icon={RotateCw} onPress={() => void session.devices.retry()}>
+                  {t("action.try_again")}
+                </Button>
+                <Button
+                  size="small"
+                  variant="quiet"
+                  onPress={() => void session.devices.setOn(kind, false)}
+                >
+                  {t("action.without")}
+                </Button>
+              </>
+            }
+          >
+            {troubleAdvice(problem, thisClient(), t)}
+          </Banner>
+        );
+      })}
+    </div>
+  );
+}
+
+/** A resume is usually over before anybody could read of it. */
+const RESUME_PATIENCE_MS = 1_500;
+
+function ConnectionNotice({ call, session }: { call: CallModel; session: Session }) {
+  const t = useCallText();
+  const { connection, failure, nextAttemptMs, established } = useStore(call.store);
+  const isResumingLong = useHeld(connection === "resuming", RESUME_PATIENCE_MS);
+  const now = useNow(500);
+  if (connection === "failed" && failure) {
+    const { title, help } = failureTexts(failure, t);
+    return (
+      <Banner
+        tone="danger"
+        role="alert"
+        title={title}
+        actions={
+          <>
+            <Button
+              variant="primary"
+              icon={RotateCw}
+              onPress={() => void call.retryNow()}
+              data-testid="rejoin"
+            >
+              {established ? t("action.rejoin") : t("action.try_again")}
+            </Button>
+            <Button onPress={() => void session.join.leave()}>{t("control.leave")}</Button>
+          </>
+        }
+      >
+        <p>{help}</p>
+        <p className="caption">{t("problem.code", { code: failure })}</p>
+      </Banner>
+    );
+  }
+  if (connection !== "reconnecting" && connection !== "retrying" && !isResumingLong) return null;
+  const seconds = nextAttemptMs === null ? 0 : Math.max(0, Math.ceil((nextAttemptMs - now) / 1000));
+  return (
+    <div data-testid="reconnecting">
+      <Banner
+        tone="warn"
+        role="status"
+        title={established ? t("reconnect.title") : t("reconnect.first_title")}
+        actions={
+          connection === "retrying" && (
+            <Button size="small" icon={RotateCw} onPress={() => void call.retryNow()}>
+              {t("reconnect.now")}
+            </Button>
+          )
+        }
+      >
+        {isResumingLong ? t("reconnect.media_goes_on") : t("reconnect.help")}{" "}
+        {/* Not read out each second. */}
+        {seconds > 0 && <span aria-hidden>{t("reconnect.next", { count: seconds })}</span>}
+      </Banner>
+    </div>
+  );
+}
+
+function failureTexts(failure: ConnectionFailure, t: CallText): { title: string; help: string } {
+  switch (failure) {
+    case "media_blocked":
+      return { title: t("failure.media_blocked"), help: t("failure.media_blocked_help") };
+    case "server_gone":
+      return { title: t("failure.server_gone"), help: t("failure.server_gone_help") };
+    case "refused":
+      return { title: t("failure.refused"), help: t("failure.refused_help") };
+    case "unexpected":
+      return { title: t("problem.unexpected"), help: t("problem.unexpected_help") };
+  }
+}
+
+/** True once `value` has been true for that long. */
+function useHeld(value: boolean, ms: number): boolean {
+  const [held, setHeld] = useState(false);
+  useEffect(() => {
+    if (!value) return;
+    const timer = setTimeout(() => setHeld(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setHeld(false);
+    };
+  }, [value, ms]);
+  return value && held;
+}
+
+const TOAST_MS = 5_000;
+
+/** Short news of people and devices, seen and read out. */
+export function Toasts({ call, devices }: { call: CallModel; devices: DeviceModel }) {
+  const t = useCallText();
+  const { announcement } = useStore(call.store);
+  const { notice } = useStore(devices.store);
+  const showAnnouncement = useFresh(announcement?.id ?? 0);
+  const showNotice = useFresh(notice?.id ?? 0);
+  const canUse = notice?.kind === "added";
+  return (
+    <div className="c-toasts" role="status" aria-live="polite" data-testid="live">
+      {showAnnouncement && announcement && (
+        <span className="c-toast">{announcementText(announcement, t)}</span>
+      )}
+      {showNotice && notice && (
+        <span className="c-toast">
+          {noticeText(notice, t)}
+          {canUse && (
+            <Button
+              size="small"
+              onPress={() => chooseDevice(devices, `${notice.device}:${notice.deviceId}`)}
+            >
+              {t("notice.use")}
+            </Button>
+          )}
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** True for a while after `id` changes. */
+function useFresh(id: number): boolean {
+  const [expired, setExpired] = useState(0);
+  useEffect(() => {
+    if (id === 0) return;
+    const timer = setTimeout(() => setExpired(id), TOAST_MS);
+    return () => clearTimeout(timer);
+  }, [id]);
+  return id > expired;
+}
+
+function announcementText({ kind, name }: Announcement, t: CallText): string {
+  const who = name === "" ? t("tile.guest") : name;
+  switch (kind) {
+    case "joined":
+      return t("live.joined", { name: who });
+    case "left":
+      return t("live.left", { name: who });
+    case "reconnecting":
+      return t("live.reconnecting");
+    case "reconnected":
+      return t("live.reconnected");
+    case "share_started":
+      return t("live.share_started");
+    case "share_ended":
+      return t("live.share_ended");
+  }
+}
+
+function noticeText({ kind, label }: DeviceNotice, t: CallText): string {
+  const device = label === "" ? t("notice.a_device") : label;
+  switch (kind) {
+    case "added":
+      return t("notice.added", { device });
+    case "removed":
+      return t("notice.removed", { device });
+    case "switched":
+      return t("notice.switched", { device });
+  }
+}

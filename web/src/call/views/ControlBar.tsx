@@ -1,0 +1,201 @@
+import {
+  Ellipsis,
+  Keyboard,
+  LayoutGrid,
+  Maximize,
+  MonitorUp,
+  MonitorX,
+  PhoneOff,
+  PictureInPicture2,
+  RectangleHorizontal,
+  SlidersHorizontal,
+  SwitchCamera,
+  Users,
+} from "lucide-react";
+import type { ReactNode } from "react";
+import { Button, IconButton, Menu, Toggle, type MenuEntry } from "../../ui";
+import { useCallText } from "../call-messages";
+import { canShareScreen, thisClient } from "../model/capability";
+import type { CallModel } from "../model/call-model";
+import type { Session } from "../session";
+import { DeviceToggle } from "./DeviceControls";
+import { useStore } from "./hooks";
+import {
+  canFullscreen,
+  canPictureInPicture,
+  toggleFullscreen,
+  togglePictureInPicture,
+} from "./screen";
+
+export interface ControlBarProps {
+  readonly session: Session;
+  readonly call: CallModel;
+  readonly root: HTMLElement | null;
+  readonly timer: ReactNode;
+  readonly panelOpen: boolean;
+  readonly onPanel: (open: boolean) => void;
+  readonly onDevices: () => void;
+  readonly onHelp: () => void;
+  readonly onEndForAll: () => void;
+}
+
+export function ControlBar(props: ControlBarProps) {
+  const { session, call, root, timer, panelOpen, onPanel } = props;
+  const t = useCallText();
+  const { layout, sharing, tiles } = useStore(call.store);
+  const host = useStore(session.host.store);
+  const { cameras } = useStore(session.devices.store);
+  const isShared = sharing === "on";
+  const flips = thisClient().kind !== "desktop" && cameras.length > 1;
+
+  const more: MenuEntry[] = [
+    { id: "devices", label: t("control.devices"), icon: SlidersHorizontal },
+    ...(flips ? [{ id: "flip", label: t("control.flip"), icon: SwitchCamera }] : []),
+    layout === "grid"
+      ? { id: "layout", label: t("control.layout_speaker"), icon: RectangleHorizontal }
+      : { id: "layout", label: t("control.layout_grid"), icon: LayoutGrid },
+    { id: "people", label: t("control.people"), icon: Users },
+    ...(canShareScreen()
+      ? [
+          {
+            id: "share",
+            label: isShared ? t("control.share_stop") : t("control.share"),
+            icon: isShared ? MonitorX : MonitorUp,
+          },
+        ]
+      : []),
+    ...(canPictureInPicture()
+      ? [
+          {
+            id: "pip",
+            label: t("control.pip"),
+            icon: PictureInPicture2,
+            isDisabled: tiles.every((tile) => tile.isLocal || tile.video === null),
+          },
+        ]
+      : []),
+    ...(canFullscreen()
+      ? [{ id: "fullscreen", label: t("control.fullscreen"), icon: Maximize }]
+      : []),
+    ...(thisClient().kind === "desktop"
+      ? [{ id: "help", label: t("control.shortcuts"), icon: Keyboard }]
+      : []),
+  ];
+  const onAction = (id: string) => {
+    if (id === "devices") props.onDevices();
+    if (id === "flip") void session.devices.flip();
+    if (id === "layout") call.setLayout(layout === "grid" ? "speaker" : "grid");
+    if (id === "people") onPanel(!panelOpen);
+    if (id === "share") void call.toggleShare();
+    if (id === "pip") void togglePictureInPicture(root);
+    if (id === "fullscreen") void toggleFullscreen(root);
+    if (id === "help") props.onHelp();
+  };
+
+  return (
+    <div className="c-bar" role="toolbar" aria-label={t("control.bar")}>
+      <div className="c-bar-start">{timer}</div>
+      <div className="c-bar-center">
+        <DeviceToggle devices={session.devices} kind="microphone" shortcut="M" menuAbove />
+        <DeviceToggle devices={session.devices} kind="camera" shortcut="V" menuAbove />
+        {canShareScreen() && (
+          <Toggle
+            className="c-wide-only"
+            icon={isShared ? MonitorX : MonitorUp}
+            isSelected={isShared}
+            isDisabled={sharing === "starting"}
+            aria-label={t("control.share")}
+            onChange={() => void call.toggleShare()}
+            data-testid="share"
+            render={(dom) => (
+              <button {...dom} title={isShared ? t("control.share_stop") : t("control.share")} />
+            )}
+          >
+            <span className="c-label">
+              {isShared ? t("control.share_stop_short") : t("control.share_short")}
+            </span>
+          </Toggle>
+        )}
+        <Button
+          className="c-wide-only"
+          icon={layout === "grid" ? RectangleHorizontal : LayoutGrid}
+          aria-label={layout === "grid" ? t("control.layout_speaker") : t("control.layout_grid")}
+          onPress={() => call.setLayout(layout === "grid" ? "speaker" : "grid")}
+          data-testid="layout"
+          render={(dom) => (
+            <button
+              {...dom}
+              title={layout === "grid" ? t("control.layout_speaker") : t("control.layout_grid")}
+            />
+          )}
+        >
+          <span className="c-label">{t("control.layout_short")}</span>
+        </Button>
+        <Toggle
+          className="c-wide-only"
+          icon={Users}
+          isSelected={panelOpen}
+          aria-label={
+            host.waiting.length > 0
+              ? t("control.people_waiting", { count: host.waiting.length })
+              : t("control.people")
+          }
+          onChange={onPanel}
+          data-testid="people"
+          render={(dom) => <button {...dom} title={t("control.people")} />}
+        >
+          <span className="c-label">{t("control.people_short")}</span>
+          {host.waiting.length > 0 && (
+            <span className="c-badge" aria-hidden>
+              {host.waiting.length}
+            </span>
+          )}
+        </Toggle>
+        <Menu
+          label={t("control.more")}
+          placement="top"
+          trigger={
+            <IconButton
+              icon={Ellipsis}
+              variant="secondary"
+              label={t("control.more")}
+              data-testid="more"
+            />
+          }
+          groups={[{ entries: more }]}
+          onAction={onAction}
+        />
+      </div>
+      <div className="c-bar-end">
+        <LeaveButton {...props} />
+      </div>
+    </div>
+  );
+}
+
+/** For a provider "Leave" and "End for all" are two things; for others there is one. */
+function LeaveButton({ session, onEndForAll }: ControlBarProps) {
+  const t = useCallText();
+  const { canHost } = useStore(session.host.store);
+  const leave = (
+    <Button
+      variant="danger"
+      icon={PhoneOff}
+      aria-label={t("control.leave")}
+      onPress={() => void session.join.leave()}
+      data-testid="leave"
+      render={(dom) => <button {...dom} title={t("control.leave")} />}
+    >
+      <span className="c-label">{t("control.leave")}</span>
+    </Button>
+  );
+  if (!canHost) return leave;
+  return (
+    <>
+      <Button className="c-end-all" onPress={onEndForAll} data-testid="end-for-all">
+        <span className="c-label-keep">{t("control.end_for_all")}</span>
+      </Button>
+      {leave}
+    </>
+  );
+}
