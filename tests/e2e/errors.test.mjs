@@ -5,13 +5,12 @@ import { after, before, describe, test } from 'node:test';
 import { Api } from './lib/api.mjs';
 import { ChromiumPerson, launchChromium, PHONE } from './lib/browsers.mjs';
 import { DOCTOR, inPhase, join, openLink } from './lib/flow.mjs';
+import { faketimeLibrary } from './lib/paths.mjs';
 import { Parley } from './lib/server.mjs';
+import { Seat } from './lib/seat.mjs';
 import { accessToken } from './lib/token.mjs';
 import { until } from './lib/wait.mjs';
-import { Seat } from './lib/seat.mjs';
 
-/** With this library the server believes that it is another time. */
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 /** The server's own bound of people in one consultation. */
 const ROOM_LIMIT = 16;
 const REASON_TO_CALL = /call the practice|try|open|use|select|book|check|close|wait/i;
@@ -239,7 +238,7 @@ describe('the server', () => {
       const ownApi = new Api(own);
       const made = await ownApi.bookVideo();
       await own.terminate();
-      own.options.env = { LD_PRELOAD: FAKETIME, FAKETIME: '+5h', DONT_FAKE_MONOTONIC: '1' };
+      own.options.env = { LD_PRELOAD: faketimeLibrary(), FAKETIME: '+5h', DONT_FAKE_MONOTONIC: '1' };
       await own.launch();
       await someone.open(made.link);
       await assertPage(someone, { title: /This link has expired|The consultation has ended/, help: /Book again|close this page/, name: 'link-expired' });

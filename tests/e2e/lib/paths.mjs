@@ -1,5 +1,5 @@
 // Where things are; the environment overrides what ./parley test knows better.
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,3 +33,12 @@ export const chromiumPath = () =>
 
 export const firefoxPath = () =>
   process.env.PARLEY_FIREFOX ?? firstExecutable('Firefox', ['/usr/bin/firefox-esr', '/usr/bin/firefox']);
+
+/** The library (Debian's `faketime`) under which a program believes that it is another time. */
+export function faketimeLibrary() {
+  const found = readdirSync('/usr/lib')
+    .map((folder) => join('/usr/lib', folder, 'faketime/libfaketimeMT.so.1'))
+    .find((path) => existsSync(path));
+  if (!found) throw new Error('faketime is not installed');
+  return found;
+}
