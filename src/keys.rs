@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use parley_signaling::TokenMinter;
+use parley_signaling::{ApiKeys, ApiSecret, TokenMinter};
 use rand::{TryRngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
 
@@ -59,10 +59,14 @@ impl Keys {
         Ok(Self { links, api })
     }
 
-    /// Signs access tokens with the first API key.
+    /// The keys as signalling takes them.
+    pub fn api_keys(&self) -> ApiKeys {
+        self.api.iter().map(|(key, secret)| (key.clone(), ApiSecret::new(secret.expose()))).collect()
+    }
+
+    /// Signs access tokens.
     pub fn minter(&self) -> TokenMinter {
-        let (key, secret) = self.api.first().expect("load_or_make leaves at least one key");
-        TokenMinter::new(key, secret.expose())
+        TokenMinter::new(self.api_keys())
     }
 }
 

@@ -4,8 +4,10 @@ mod adapters;
 mod cli;
 mod config;
 mod keys;
+mod listeners;
 mod pages;
 mod serve;
+mod telemetry;
 mod tls;
 
 use std::process::ExitCode;

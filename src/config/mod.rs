@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
-pub use settings::{SETTINGS, Setting};
+pub use settings::{SETTINGS, host_and_port};
 pub use sources::{Sources, Value};
 
 /// The whole configuration, parsed and checked.

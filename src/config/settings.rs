@@ -249,7 +249,8 @@ fn public_url(reader: &mut Reader<'_>, http: &HttpConfig) -> Url {
     url
 }
 
-fn host_and_port(address: SocketAddr) -> String {
+/// How people write the address: an unspecified one is this machine.
+pub fn host_and_port(address: SocketAddr) -> String {
     if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 

@@ -1,0 +1,93 @@
+//! The HTTP and HTTPS listeners.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use axum::Router;
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use tokio::task::JoinSet;
+
+use crate::{config::HttpConfig, tls::Certificate};
+
+/// Why a listener did not come up, with the setting to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("cannot listen on {address}: {source} (setting {setting})")]
+    Bind { address: SocketAddr, setting: &'static str, source: std::io::Error },
+    #[error("the certificate {path} cannot be used: {source}")]
+    Certificate { path: String, source: std::io::Error },
+}
+
+/// Bound sockets; nothing is accepted yet.
+#[derive(Debug)]
+pub struct Listeners {
+    pub http: Option<(SocketAddr, TcpListener)>,
+    pub https: Option<(SocketAddr, TcpListener)>,
+}
+
+impl Listeners {
+    /// Binds what is configured, so that a port in use is reported before anything else starts.
+    pub fn bind(config: &HttpConfig) -> Result<Self, ListenError> {
+        Ok(Self { http: bind(config.listen, "http.listen")?, https: bind(config.https_listen, "https.listen")? })
+    }
+}
+
+fn bind(
+    address: Option<SocketAddr>,
+    setting: &'static str,
+) -> Result<Option<(SocketAddr, TcpListener)>, ListenError> {
+    let Some(address) = address else { return Ok(None) };
+    let open = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    open().map(Some).map_err(|source| ListenError::Bind { address, setting, source })
+}
+
+/// Listeners that serve until [`Serving::stop`].
+#[derive(Debug)]
+pub struct Serving {
+    handles: Vec<Handle<SocketAddr>>,
+    tasks: JoinSet<std::io::Result<()>>,
+}
+
+impl Serving {
+    /// Begins to accept on all listeners.
+    pub async fn start(listeners: Listeners, certificate: &Certificate, router: Router) -> Result<Self, ListenError> {
+        let mut serving = Self { handles: Vec::new(), tasks: JoinSet::new() };
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        if let Some((address, listener)) = listeners.http {
+            let handle = Handle::new();
+            let failed = |source| ListenError::Bind { address, setting: "http.listen", source };
+            let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
+            serving.tasks.spawn(server.serve(service.clone()));
+            serving.handles.push(handle);
+        }
+        if let Some((address, listener)) = listeners.https {
+            let handle = Handle::new();
+            let failed = |source| ListenError::Bind { address, setting: "https.listen", source };
+            let tls = RustlsConfig::from_pem_file(&certificate.chain, &certificate.key).await.map_err(|source| {
+                ListenError::Certificate { path: certificate.chain.display().to_string(), source }
+            })?;
+            let server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle.clone());
+            serving.tasks.spawn(server.serve(service));
+            serving.handles.push(handle);
+        }
+        Ok(serving)
+    }
+
+    /// Accepts nothing new and lets running requests finish, for at most `limit`.
+    pub async fn stop(mut self, limit: Duration) {
+        for handle in &self.handles {
+            handle.graceful_shutdown(Some(limit));
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::warn!(%error, "a listener ended with an error");
+            }
+        }
+    }
+}

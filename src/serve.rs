@@ -1,0 +1,301 @@
+//! `parley serve`: starts everything in one process and stops it in order.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, routing::get};
+use parley_control_app::{
+    App, AppConfig, DEFAULT_ROOM_LIMIT, DemoPasswords, Ports, SystemClock, SystemRandom, ports::Mailer,
+};
+use parley_control_http::HttpConfig;
+use parley_control_providers::{FolderMailer, SmtpMailer};
+use parley_control_store::{DatabaseUrl, Store};
+use parley_media_rtc::{Media, MediaConfig};
+use parley_signaling::{IceServer, Signaling, SignalingConfig};
+use parley_turn_server::StunServer;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    adapters::{SignalingRooms, forward_events},
+    cli::print_line,
+    config::{Config, host_and_port},
+    keys::Keys,
+    listeners::{ListenError, Listeners, Serving},
+    pages, telemetry, tls,
+};
+
+/// How long media workers have for their goodbyes.
+const MEDIA_STOP: Duration = Duration::from_secs(2);
+
+/// Why the server did not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the data folder {folder} is in use by another server")]
+    InUse { folder: String },
+    #[error("the data folder {folder} cannot be used: {source}")]
+    Data { folder: String, source: io::Error },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("media: {0}")]
+    Media(#[from] parley_media_rtc::StartError),
+    #[error("database: {0}")]
+    Database(String),
+    #[error("mail: {0} (setting smtp.url or mail.from)")]
+    Mail(String),
+    #[error("STUN cannot listen on {address}: {source} (setting stun.listen)")]
+    Stun { address: SocketAddr, source: io::Error },
+    #[error("demo: {0}")]
+    Demo(String),
+    #[error("the runtime did not start: {0}")]
+    Runtime(io::Error),
+}
+
+/// Runs until SIGTERM or Ctrl-C.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    telemetry::start(&config.log);
+    let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let running = Box::pin(Running::start(config)).await?;
+        wait_for_signal().await?;
+        running.stop().await;
+        Ok(())
+    })
+}
+
+/// Everything that runs, in the order in which it is stopped.
+struct Running {
+    config: Config,
+    serving: Serving,
+    signaling: Signaling,
+    media: Media,
+    background: JoinSet<()>,
+    stop: CancellationToken,
+    /// Held for the life of the process.
+    _lock: File,
+}
+
+impl Running {
+    async fn start(config: Config) -> Result<Self, ServeError> {
+        let started = Instant::now();
+        let lock = lock_data_folder(&config)?;
+        let data_error = |source| ServeError::Data { folder: config.data.display().to_string(), source };
+        let keys = Keys::load_or_make(&config).map_err(data_error)?;
+        let certificate = tls::certificate(&config).map_err(data_error)?;
+        let listeners = Listeners::bind(&config.http)?;
+        let media = Media::start(media_config(&config))?;
+        let signaling = Signaling::new(signaling_config(&config, &keys), media.clone());
+        let app = app(&config, &keys, &signaling).await?;
+
+        let stop = CancellationToken::new();
+        let mut background = JoinSet::new();
+        if let Some(events) = signaling.events() {
+            background.spawn(forward_events(app.clone(), events));
+        }
+        let (worker, token) = (app.clone(), stop.clone());
+        background.spawn(async move { worker.run_background(token).await });
+        if let Some(address) = config.stun_listen {
+            let server =
+                StunServer::bind(address).await.map_err(|source| ServeError::Stun { address, source })?;
+            let token = stop.clone();
+            background.spawn(async move { server.run(token).await });
+        }
+        let logins = if config.demo { demo(&config, &app).await? } else { Vec::new() };
+        let addresses = Addresses {
+            http: listeners.http.as_ref().map(|(address, _)| *address),
+            https: listeners.https.as_ref().map(|(address, _)| *address),
+            media: media.candidates(),
+        };
+        let router = router(&config, &signaling, app, !certificate.own, stop.clone());
+        let serving = Serving::start(listeners, &certificate, router).await?;
+        announce(&config, addresses, certificate.own, &logins, started.elapsed());
+        Ok(Self { config, serving, signaling, media, background, stop, _lock: lock })
+    }
+
+    /// Participants are told first, while their sockets are open; then requests end; then media; then the rest.
+    async fn stop(mut self) {
+        tracing::info!("stopping");
+        self.signaling.shutdown().await;
+        self.stop.cancel();
+        self.serving.stop(self.config.shutdown).await;
+        self.media.shutdown(MEDIA_STOP).await;
+        drop(self.signaling);
+        let ended = async { while self.background.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.config.shutdown, ended).await.is_err() {
+            tracing::warn!("background work did not end in time; it is taken up at the next start");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// One server per data folder: two would send every mail twice.
+fn lock_data_folder(config: &Config) -> Result<File, ServeError> {
+    let folder = config.data.display().to_string();
+    let open = || {
+        std::fs::create_dir_all(&config.data)?;
+        File::create(config.data_file("lock"))
+    };
+    let file = open().map_err(|source| ServeError::Data { folder: folder.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::InUse { folder }),
+        Err(TryLockError::Error(source)) => Err(ServeError::Data { folder, source }),
+    }
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    MediaConfig {
+        workers: config.media.workers,
+        udp_port: config.media.udp_port,
+        bind: config.media.bind.clone(),
+        advertise: config.media.advertise.clone(),
+        ..MediaConfig::default()
+    }
+}
+
+fn signaling_config(config: &Config, keys: &Keys) -> SignalingConfig {
+    let (key, secret) = keys.api.first().expect("there is at least one key");
+    let stun = config.stun_listen.map(|address| {
+        let host = config.public_url.host_str().unwrap_or("localhost").to_owned();
+        IceServer { urls: vec![format!("stun:{host}:{}", address.port())], ..IceServer::default() }
+    });
+    SignalingConfig {
+        keys: keys.api_keys(),
+        ice_servers: Arc::new(move |_| stun.iter().cloned().collect()),
+        ..SignalingConfig::new(key, secret.expose())
+    }
+}
+
+/// Opens the database and builds the control plane over it; without `signaling` it can do everything but calls.
+async fn app(config: &Config, keys: &Keys, signaling: &Signaling) -> Result<Arc<App>, ServeError> {
+    let url: DatabaseUrl = config.database_url.expose().parse().map_err(database_error)?;
+    let store = Store::open(&url).await.map_err(database_error)?;
+    let mailer: Arc<dyn Mailer> = match &config.mail.smtp_url {
+        Some(url) => Arc::new(SmtpMailer::from_url(url.expose()).map_err(|error| ServeError::Mail(error.to_string()))?),
+        None => {
+            let folder = config.data_file("mail");
+            tracing::warn!(folder = %folder.display(), "no smtp.url is set: mails are kept as files");
+            Arc::new(FolderMailer::new(folder))
+        }
+    };
+    let app_config = AppConfig {
+        public_url: config.public_url.clone(),
+        // The pages and the signalling come from one process, so clients stay on the page's origin.
+        media_url: "/".to_owned(),
+        link_key: keys.links,
+        mail_from: config.mail.from.clone(),
+        room_limit: DEFAULT_ROOM_LIMIT,
+    };
+    let ports = Ports {
+        store: Arc::new(store),
+        rooms: Arc::new(SignalingRooms::new(signaling.clone())),
+        mailer,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    };
+    Ok(App::new(app_config, ports))
+}
+
+fn database_error(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Database(error.to_string())
+}
+
+/// All routes: the client protocol, the API, the pages, health.
+fn router(config: &Config, signaling: &Signaling, app: Arc<App>, trusted: bool, stop: CancellationToken) -> Router {
+    let https = config.public_url.scheme() == "https";
+    let http = HttpConfig {
+        public_url: config.public_url.clone(),
+        secure_cookies: https,
+        media_url: "/".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        dev: config.dev,
+        behind_proxy: config.http.behind_proxy,
+        stop,
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .merge(signaling.router())
+        .merge(parley_control_http::router(http, app))
+        .fallback_service(pages::router(https && trusted))
+}
+
+/// Makes the demo practice on its first start; its logins are kept beside the database, to be printed again.
+async fn demo(config: &Config, app: &App) -> Result<Vec<Login>, ServeError> {
+    let failed = |error: &dyn std::fmt::Display| ServeError::Demo(error.to_string());
+    let path = config.data_file("demo-logins.json");
+    if let Some(logins) = app.seed_demo(&DemoPasswords::default()).await.map_err(|error| failed(&error))? {
+        let logins: Vec<Login> = logins
+            .into_iter()
+            .map(|login| Login { role: login.role.as_str().to_owned(), email: login.email, password: login.password })
+            .collect();
+        let json = serde_json::to_vec_pretty(&logins).map_err(|error| failed(&error))?;
+        tls::write_private(&path, &json).map_err(|error| failed(&error))?;
+        return Ok(logins);
+    }
+    let kept = std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    Ok(kept.unwrap_or_default())
+}
+
+/// A login of the demo practice.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Login {
+    role: String,
+    email: String,
+    password: String,
+}
+
+/// Tells the person at the terminal where to go.
+fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins: &[Login], took: Duration) {
+    let mut text = format!("Parley {} is ready ({} ms)\n", env!("CARGO_PKG_VERSION"), took.as_millis());
+    if let Some(address) = addresses.https {
+        text.push_str(&format!("  pages       https://{}\n", host_and_port(address)));
+        if own_certificate {
+            text.push_str("              (own certificate: the browser asks once before it goes on)\n");
+        }
+    }
+    if let Some(address) = addresses.http {
+        text.push_str(&format!("  plain HTTP  http://{}\n", host_and_port(address)));
+    }
+    for address in &addresses.media {
+        text.push_str(&format!("  media       udp {address}\n"));
+    }
+    text.push_str(&format!("  data        {}\n", config.data.display()));
+    if config.dev && let Some((key, secret)) = config.keys.first() {
+        text.push_str(&format!("  API key     {key}, secret {}\n", secret.expose()));
+    }
+    for login in logins {
+        text.push_str(&format!("  {:<11} {}  password {}\n", login.role, login.email, login.password));
+    }
+    if config.demo {
+        let page = addresses.http.or(addresses.https).map(host_and_port).unwrap_or_default();
+        let scheme = if addresses.http.is_some() { "http" } else { "https" };
+        text.push_str(&format!("  book a time {scheme}://{page}/o/demo\n  sign in     {scheme}://{page}/sign-in\n"));
+    }
+    print_line(text.trim_end());
+    tracing::info!(took_ms = took.as_millis(), "ready");
+}
+
+/// Where the server can be reached.
+struct Addresses {
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    media: Vec<SocketAddr>,
+}
+
+async fn wait_for_signal() -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
