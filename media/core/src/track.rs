@@ -129,7 +129,7 @@ impl Track {
         let (codec, clock_rate) = (self.config.codec, self.config.clock_rate);
         let speech = self.speech();
         let layer = self.layers.iter_mut().find(|layer| layer.spec.spatial == packet.spatial)?;
-        match layer.window.admit(packet.sequence) {
+        match layer.window.admit(packet.sequence, now) {
             Admission::Refused => return None,
             Admission::Restart => {
                 layer.epoch = layer.epoch.wrapping_add(1);

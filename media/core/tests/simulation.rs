@@ -262,14 +262,27 @@ impl World {
     }
 
     fn disturb(&mut self) {
-        if self.rng.percent(50) {
+        let fate = self.rng.below(5);
+        if fate < 2 {
             if let Some(slot) = self.some_slot() {
                 self.room.handle_keyframe_request(slot, self.now);
             }
-        } else if let Some(track) = self.some_track() {
-            let spatial = Spatial(self.rng.below(3) as u8);
-            let on = self.rng.percent(50);
-            self.publishers.get_mut(&track).unwrap().switch_layer(spatial, on);
+            return;
+        }
+        let Some(track) = self.some_track() else { return };
+        let publisher = self.publishers.get_mut(&track).unwrap();
+        match fate {
+            2 | 3 => {
+                let spatial = Spatial(self.rng.below(3) as u8);
+                publisher.switch_layer(spatial, self.rng.percent(50));
+            }
+            _ if self.rng.percent(50) => publisher.restart(&mut self.rng),
+            _ => {
+                let config = publisher.config.clone();
+                *publisher = Publisher::new(config.clone(), true, self.now, &mut self.rng);
+                self.room.add_track(config, self.now);
+                self.flying.retain(|(_, packet)| packet.config.key != track);
+            }
         }
     }
 

@@ -16,7 +16,9 @@ pub struct Encoded {
     pub marker: bool,
     pub level: Option<i8>,
     pub payload: Vec<u8>,
-    /// Number of the frame, unique in the run.
+    /// Counts the restarts of the stream.
+    pub run: u64,
+    /// Number of the frame, unique in the simulation.
     pub frame: u64,
     /// First packet of a frame that needs no other.
     pub entry: bool,
@@ -46,6 +48,7 @@ impl Encoded {
 
 struct Layer {
     spatial: Spatial,
+    run: u64,
     sequence: u64,
     offset: u32,
     picture: u16,
@@ -80,6 +83,7 @@ impl Publisher {
         let layers = (0..count)
             .map(|spatial| Layer {
                 spatial: Spatial(spatial),
+                run: rng.next(),
                 sequence: rng.below(100_000),
                 offset: rng.next() as u32,
                 picture: rng.below(0x8000) as u16,
@@ -105,6 +109,17 @@ impl Publisher {
             && layer.on != on
         {
             layer.on = on;
+            layer.keyframe = true;
+        }
+    }
+
+    /// Starts all streams anew, as an encoder that was replaced would.
+    pub fn restart(&mut self, rng: &mut Rng) {
+        for layer in &mut self.layers {
+            layer.run = rng.next();
+            layer.sequence += 10_000 + rng.below(10_000);
+            layer.offset = rng.next() as u32;
+            layer.picture = rng.below(0x8000) as u16;
             layer.keyframe = true;
         }
     }
@@ -143,6 +158,7 @@ impl Publisher {
             marker: false,
             level: Some(self.level),
             payload: vec![0x78; 80],
+            run: layer.run,
             frame: *frames,
             entry: true,
             temporal: 0,
@@ -181,6 +197,7 @@ impl Publisher {
                 marker: packet + 1 == packets,
                 level: None,
                 payload: payload(first, key, layer.picture, layer.tl0, temporal, sync),
+                run: layer.run,
                 frame: *frames,
                 entry: first && key,
                 temporal,

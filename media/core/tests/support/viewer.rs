@@ -24,6 +24,7 @@ pub struct Viewer {
     pub shows: Option<(TrackKey, Spatial)>,
     /// A keyframe must come before anything else.
     pub fresh: bool,
+    run: u64,
     got: BTreeMap<u64, Got>,
     frames: BTreeSet<u64>,
     newest: Option<(u64, Encoded, Forward)>,
@@ -47,7 +48,7 @@ impl Viewer {
             return err("first sequence number too high");
         }
         let source = (packet.config.key, packet.spatial);
-        if self.fresh || self.shows != Some(source) {
+        if self.fresh || self.shows != Some(source) || self.run != packet.run {
             if !packet.entry {
                 return err("stream begins without a keyframe");
             }
@@ -56,6 +57,7 @@ impl Viewer {
             }
         }
         self.shows = Some(source);
+        self.run = packet.run;
         self.fresh = false;
         self.received += 1;
         self.order(packet, forward)?;
