@@ -31,6 +31,8 @@ struct Sending {
     track: Option<TrackKey>,
     /// What the last answer shows.
     shown: Option<TrackKey>,
+    /// Something was shown on it before.
+    used: bool,
 }
 
 impl Sending {
@@ -83,7 +85,7 @@ impl Single {
             }
             let mid = section.mid.clone();
             offered.added.push((mid.clone(), kind));
-            self.sections.push(Sending { mid, kind, usable: true, track: None, shown: None });
+            self.sections.push(Sending { mid, kind, usable: true, track: None, shown: None, used: false });
             let outstanding = self.outstanding.of(kind);
             *outstanding = outstanding.saturating_sub(1);
         }
@@ -246,6 +248,20 @@ mod tests {
         assert_eq!(single.assign([(TrackKey(2), VIDEO)].into_iter()), [(TrackKey(2), "0".to_owned())]);
         single.answered();
         assert_eq!(single.ask(counts(0, 0), now), None);
+    }
+
+    #[test]
+    fn unused_sections_come_first() {
+        let mut single = Single::default();
+        let offer = [receiving("0", VIDEO), receiving("1", VIDEO)];
+        for (track, mid) in [(1, "0"), (2, "1"), (3, "0")] {
+            single.offered(&offer);
+            let assigned = single.assign([(TrackKey(track), VIDEO)].into_iter());
+            assert_eq!(assigned, [(TrackKey(track), mid.to_owned())]);
+            single.answered();
+            single.release(TrackKey(track));
+            single.answered();
+        }
     }
 
     #[test]
