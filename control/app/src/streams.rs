@@ -76,10 +76,13 @@ impl App {
 }
 
 impl JoinStream {
-    /// The view at once, then each time it differs; `None` when nothing will follow.
+    /// The view at once, then each time it differs. When all is over it stays silent, since a page whose stream
+    /// ends would connect again; `None` when the link is void or the program stops.
     pub async fn next(&mut self) -> Option<JoinView> {
-        if self.over {
-            return None;
+        while self.over {
+            if self.listener.next().await == Heard::Closed {
+                return None;
+            }
         }
         loop {
             if self.last.is_some() {
