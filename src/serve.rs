@@ -218,7 +218,8 @@ fn router(config: &Config, signaling: &Signaling, app: Arc<App>, trusted: bool, 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         dev: config.dev,
         behind_proxy: config.http.behind_proxy,
-        stop,
+        default_locale: "en".to_owned(),
+        shutdown: stop,
     };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

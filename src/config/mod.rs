@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use url::Url;
 
 pub use settings::{SETTINGS, host_and_port};
-pub use sources::{Sources, Value};
+pub use sources::Sources;
 
 /// The whole configuration, parsed and checked.
 #[derive(Clone, Debug)]
