@@ -50,8 +50,15 @@ export function hourIn(at: When, zone: string): number {
   );
 }
 
+/** The clock to write with: the chosen one, else the usual one of the language. */
+export function clockOf(locale: string, hours: HourCycle): "h12" | "h23" {
+  if (hours !== "auto") return hours;
+  const usual = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hourCycle;
+  return usual === "h12" || usual === "h11" ? "h12" : "h23";
+}
+
 export function timeFormat(locale: string, hours: HourCycle): TimeFormat {
-  const hourCycle = hours === "auto" ? undefined : hours;
+  const hourCycle = clockOf(locale, hours);
   const made = new Map<string, Intl.DateTimeFormat>();
   // Making a formatter is slow, and a month of slots asks for hundreds.
   const formatter = (zone: string, options: Intl.DateTimeFormatOptions) => {
@@ -62,7 +69,11 @@ export function timeFormat(locale: string, hours: HourCycle): TimeFormat {
     made.set(key, fresh);
     return fresh;
   };
-  const clock: Intl.DateTimeFormatOptions = { hour: "numeric", minute: "2-digit", hourCycle };
+  const clock: Intl.DateTimeFormatOptions = {
+    hour: hourCycle === "h12" ? "numeric" : "2-digit",
+    minute: "2-digit",
+    hourCycle,
+  };
   const short: Intl.DateTimeFormatOptions = { weekday: "short", day: "numeric", month: "short" };
   const year = (at: When, zone: string): Intl.DateTimeFormatOptions =>
     dateIn(at, zone).slice(0, 4) === dateIn(Date.now(), zone).slice(0, 4)

@@ -62,7 +62,7 @@ export function zoneChoices(first: readonly string[], instant: Date): ZoneChoice
     .sort((a, b) => a.offset - b.offset || cityOf(a.zone).localeCompare(cityOf(b.zone)));
   return [...new Set(first), ...rest.map((entry) => entry.zone)].map((zone) => ({
     id: zone,
-    label: cityOf(zone),
-    detail: zone === "UTC" ? "GMT" : `${offsetLabel(zone, instant)} · ${zone}`,
+    label: zone === "UTC" ? "UTC" : `${cityOf(zone)} (${offsetLabel(zone, instant)})`,
+    detail: zone === "UTC" ? "GMT" : zone,
   }));
 }

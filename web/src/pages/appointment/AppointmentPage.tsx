@@ -6,7 +6,7 @@ import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { Shell } from "../../app/Shell";
 import { useT } from "../../i18n";
 import { cityOf, deviceZone, sameClock, useNow, useTimeFormat } from "../../time";
-import { Avatar, Banner, Button, ConfirmDialog, Loading, TextField } from "../../ui";
+import { Avatar, Banner, Button, ButtonLink, ConfirmDialog, Loading, TextField } from "../../ui";
 import { AddToCalendar } from "./AddToCalendar";
 import { JoinCard } from "./JoinCard";
 import { phaseOf } from "./model";
@@ -77,21 +77,21 @@ function Appointment({ appointment, manageToken, onChange }: AppointmentProps) {
       <Outcome appointment={appointment} kind={phase.kind} />
       <div className="appointment-layout">
         <Facts appointment={appointment} now={now} />
-        <div className="stack">
-          {live && <JoinCard appointment={appointment} phase={phase} />}
-          {live && <Prepare />}
-        </div>
+        {live && (
+          <>
+            <JoinCard appointment={appointment} phase={phase} />
+            <div className="row appointment-actions">
+              <AddToCalendar appointment={appointment} manageToken={manageToken} />
+              {appointment.can_cancel && (
+                <Button variant="quiet" onPress={() => setCancelling(true)}>
+                  {t("appointment.cancel")}
+                </Button>
+              )}
+            </div>
+            <Prepare />
+          </>
+        )}
       </div>
-      {live && (
-        <footer className="row appointment-actions">
-          <AddToCalendar appointment={appointment} manageToken={manageToken} />
-          {appointment.can_cancel && (
-            <Button variant="quiet" onPress={() => setCancelling(true)}>
-              {t("appointment.cancel")}
-            </Button>
-          )}
-        </footer>
-      )}
       <CancelDialog
         appointment={appointment}
         manageToken={manageToken}
@@ -114,9 +114,9 @@ function Outcome({
   const t = useT();
   if (kind === "before" || kind === "open") return null;
   const again = (
-    <a className="p-button p-button-secondary p-button-small" href={`/o/${encodeURIComponent(appointment.organisation.slug)}`}>
+    <ButtonLink to={`/o/${encodeURIComponent(appointment.organisation.slug)}`} size="small">
       {t("appointment.book_again")}
-    </a>
+    </ButtonLink>
   );
   return (
     <Banner
@@ -191,7 +191,7 @@ function Facts({ appointment, now }: { appointment: PublicAppointment; now: numb
           </dt>
           <dd>
             {client.name}
-            {appointment.note && <div className="small soft note">{appointment.note}</div>}
+            {appointment.note && <div className="small soft note" dir="auto">{appointment.note}</div>}
           </dd>
         </div>
         <div>

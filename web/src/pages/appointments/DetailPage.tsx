@@ -224,7 +224,7 @@ function Facts({ appointment }: { appointment: Appointment }) {
         <Fact label={t("detail.booked_at")}>{time.dateTime(appointment.created_at, zone)}</Fact>
         {appointment.note && (
           <Fact label={t("booking.note")}>
-            <span className="pre-line">{appointment.note}</span>
+            <span className="pre-line" dir="auto">{appointment.note}</span>
           </Fact>
         )}
         {cancelled && (
@@ -253,7 +253,7 @@ function Stays({ appointment }: { appointment: Appointment }) {
         <p className="soft">{t("detail.no_participants")}</p>
       ) : (
         <div className="table-frame">
-          <table className="table">
+          <table className="table table-stack stay-table" role="table">
             <caption className="visually-hidden">{t("detail.participants")}</caption>
             <thead>
               <tr>
@@ -266,14 +266,20 @@ function Stays({ appointment }: { appointment: Appointment }) {
             </thead>
             <tbody>
               {appointment.participants.map((stay) => (
-                <tr key={`${stay.identity} ${stay.joined_at}`}>
-                  <td>{stay.name}</td>
-                  <td className="tabular">{time.clock(stay.joined_at, zone)}</td>
-                  <td className="tabular">
+                <tr key={`${stay.identity} ${stay.joined_at}`} role="row">
+                  <td role="cell">{stay.name}</td>
+                  <td role="cell" data-label={t("detail.joined")} className="tabular">
+                    {time.clock(stay.joined_at, zone)}
+                  </td>
+                  <td role="cell" data-label={t("detail.left")} className="tabular">
                     {stay.left_at ? time.clock(stay.left_at, zone) : t("detail.still_there")}
                   </td>
-                  <td className="small">{deviceText(stay.device) || "–"}</td>
-                  <td className="small ltr">{stay.network ?? "–"}</td>
+                  <td role="cell" data-label={t("detail.device")} className="small">
+                    {deviceText(stay.device) || "–"}
+                  </td>
+                  <td role="cell" data-label={t("detail.network")} className="small">
+                    <span className="ltr">{stay.network ?? "–"}</span>
+                  </td>
                 </tr>
               ))}
             </tbody>

@@ -8,7 +8,7 @@ import { managesPractice, useMe } from "../../app/session";
 import { useT } from "../../i18n";
 import { deviceZone, useTimeFormat } from "../../time";
 import { Button, Loading, Select } from "../../ui";
-import { DateInput } from "./DateInput";
+import { DateField } from "../../ui/DateTime";
 import { filterFrom, PAGE_SIZE, STATES, toQuery, type ListFilter } from "./model";
 import { StateBadge } from "./StateBadge";
 import "./appointments.css";
@@ -45,8 +45,8 @@ function Filters({ filter, onChange }: FiltersProps) {
   const me = useMe();
   return (
     <div className="filters" role="search" aria-label={t("list.filter")}>
-      <DateInput label={t("list.from")} value={filter.from} onChange={(from) => onChange({ from })} />
-      <DateInput label={t("list.to")} value={filter.to} onChange={(to) => onChange({ to })} />
+      <DateField label={t("list.from")} value={filter.from} onChange={(from) => onChange({ from })} />
+      <DateField label={t("list.to")} value={filter.to} onChange={(to) => onChange({ to })} />
       <Select
         label={t("list.state")}
         value={filter.state ?? ALL}
@@ -144,7 +144,7 @@ function Table({ items, zone }: { items: readonly Appointment[]; zone: string })
   const time = useTimeFormat();
   return (
     <div className="table-frame">
-      <table className="table">
+      <table className="table table-stack list-table" role="table">
         <caption className="visually-hidden">{t("nav.appointments")}</caption>
         <thead>
           <tr>
@@ -160,25 +160,25 @@ function Table({ items, zone }: { items: readonly Appointment[]; zone: string })
         </thead>
         <tbody>
           {items.map((appointment) => (
-            <tr key={appointment.id}>
-              <td className="tabular">
+            <tr key={appointment.id} role="row">
+              <td role="cell" className="tabular">
                 {time.shortDate(appointment.start, zone)}
                 <div className="small soft">
                   {time.timeRange(appointment.start, appointment.end, zone)}
                 </div>
               </td>
-              <td>
+              <td role="cell">
                 <Link to={`/appointments/${appointment.id}`} className="table-main">
                   {appointment.client.name}
                 </Link>
                 <div className="caption ltr tabular">{appointment.number}</div>
               </td>
-              <td>{appointment.service.name}</td>
-              <td>{appointment.provider.name}</td>
-              <td>
+              <td role="cell">{appointment.service.name}</td>
+              <td role="cell">{appointment.provider.name}</td>
+              <td role="cell">
                 <StateBadge state={appointment.state} />
               </td>
-              <td className="table-go">
+              <td role="cell" className="table-go">
                 <ChevronRight size={18} aria-hidden className="flip" />
               </td>
             </tr>

@@ -27,8 +27,8 @@ export default function ServiceStep() {
               <li key={service.id}>
                 <Link to={encodeURIComponent(service.slug)} className="card service-card">
                   <span className="stack-tight grow">
-                    <strong className="service-name">{service.name}</strong>
-                    {service.description && <span className="soft">{service.description}</span>}
+                    <strong className="service-name" dir="auto">{service.name}</strong>
+                    {service.description && <span className="soft" dir="auto">{service.description}</span>}
                     <ServiceFacts service={service} />
                     <span className="service-people">
                       <span className="avatars">

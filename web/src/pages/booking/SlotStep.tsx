@@ -4,8 +4,8 @@ import { useCallback, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useParams, useSearchParams } from "react-router";
 import { publicApi, useData, ApiError, type Organisation, type Service, type Slot } from "../../api";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
-import { useT } from "../../i18n";
-import { deviceZone, useHourCycle, useTimeFormat, zoneChoices, type HourCycle } from "../../time";
+import { useLocale, useT } from "../../i18n";
+import { clockOf, deviceZone, useHourCycle, useTimeFormat, zoneChoices, type HourCycle } from "../../time";
 import { Avatar, Banner, Button, Loading, Segments, Select } from "../../ui";
 import { useBooking } from "./BookingLayout";
 import {
@@ -134,7 +134,11 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
           )}
           <div className="stack-tight">
             <h2 className="h3">{service.name}</h2>
-            {service.description && <p className="small soft slot-description">{service.description}</p>}
+            {service.description && (
+              <p className="small soft slot-description" dir="auto">
+                {service.description}
+              </p>
+            )}
           </div>
           <ServiceFacts service={service} duration={duration} />
           {providers.length > 1 && (
@@ -257,6 +261,7 @@ interface ZonePickerProps {
 
 function ZonePicker({ zone, setZone, organisationZone }: ZonePickerProps) {
   const t = useT();
+  const { locale } = useLocale();
   const [hours, setHours] = useHourCycle();
   const [openedAt] = useState(() => new Date());
   const choices = useMemo(
@@ -280,7 +285,7 @@ function ZonePicker({ zone, setZone, organisationZone }: ZonePickerProps) {
       <Segments
         label={t("prefs.clock")}
         hideLabel
-        value={hours}
+        value={clockOf(locale, hours)}
         options={[
           { id: "h12", label: t("booking.h12") },
           { id: "h23", label: t("booking.h24") },

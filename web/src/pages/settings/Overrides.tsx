@@ -4,7 +4,7 @@ import type { DateOverride, Interval, OverrideKind } from "../../api";
 import { useT } from "../../i18n";
 import { dateIn, useTimeFormat } from "../../time";
 import { Button, Dialog, IconButton, Segments, TextField } from "../../ui";
-import { DateInput } from "../appointments/DateInput";
+import { DateField } from "../../ui/DateTime";
 import { checkIntervals, nextInterval, withOverride } from "./model";
 import { Intervals } from "./WeekEditor";
 
@@ -115,7 +115,7 @@ function AddDialog({ today, kinds, onClose, onAdd }: AddDialogProps) {
         </Button>
       }
     >
-      <DateInput label={t("hours.date")} value={date} onChange={setDate} min={today} isRequired />
+      <DateField label={t("hours.date")} value={date} onChange={setDate} min={today} isRequired />
       <Segments
         label={t("hours.kind")}
         value={kind}

@@ -2,6 +2,7 @@ import { Plus, Trash2 } from "lucide-react";
 import type { Interval, Schedule } from "../../api";
 import { useLocale, useT } from "../../i18n";
 import { IconButton, Switch } from "../../ui";
+import { TimeField } from "../../ui/DateTime";
 import {
   checkIntervals,
   MOST_INTERVALS_A_DAY,
@@ -69,25 +70,19 @@ export function Intervals({ name, intervals, onChange }: IntervalsProps) {
       {intervals.map((interval, index) => (
         // The index is the identity here: intervals have no id, and their times change while typing.
         <div key={index} className="interval">
-          <input
-            type="time"
-            className="p-input tabular"
-            aria-label={t("hours.from_name", { name })}
+          <TimeField
+            label={t("hours.from_name", { name })}
             value={interval.start}
-            aria-invalid={problem !== null}
-            onChange={(event) => change(index, { start: event.target.value })}
+            isInvalid={problem !== null}
+            onChange={(start) => change(index, { start })}
           />
           <span aria-hidden>–</span>
-          <input
-            type="time"
-            className="p-input tabular"
-            aria-label={t("hours.to_name", { name })}
-            value={interval.end === "24:00" ? "00:00" : interval.end}
-            aria-invalid={problem !== null}
-            onChange={(event) =>
-              // A day that ends at midnight ends at 24:00, not before it begins.
-              change(index, { end: event.target.value === "00:00" ? "24:00" : event.target.value })
-            }
+          <TimeField
+            label={t("hours.to_name", { name })}
+            value={interval.end}
+            isInvalid={problem !== null}
+            // A day that ends at midnight ends at 24:00, not before it begins.
+            onChange={(end) => change(index, { end: end === "00:00" ? "24:00" : end })}
           />
           <IconButton
             icon={Trash2}
