@@ -194,7 +194,6 @@ const ar: Translation<typeof en> = {
   "reconnect.title": "جارٍ إعادة الاتصال…",
   "reconnect.first_title": "ما زال الاتصال جاريًا…",
   "reconnect.help": "يحدث ذلك تلقائيًا. ابقَ هنا من فضلك.",
-  "reconnect.media_goes_on": "تستمر الصورة والصوت في هذه الأثناء.",
   "reconnect.next": {
     zero: "المحاولة التالية الآن ({count}).",
     one: "المحاولة التالية بعد ثانية ({count}).",

@@ -192,7 +192,6 @@ const de: Translation<typeof en> = {
   "reconnect.title": "Verbindung wird wiederhergestellt …",
   "reconnect.first_title": "Verbindung wird noch aufgebaut …",
   "reconnect.help": "Das geschieht von selbst. Bitte bleiben Sie hier.",
-  "reconnect.media_goes_on": "Bild und Ton laufen weiter.",
   "reconnect.next": {
     one: "Nächster Versuch in {count} Sekunde.",
     other: "Nächster Versuch in {count} Sekunden.",

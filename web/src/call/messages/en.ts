@@ -162,7 +162,7 @@ const en = {
   "people.in_call": { one: "In the call ({count})", other: "In the call ({count})" },
   "people.waiting": "Waiting",
   "people.nobody_waits": "Nobody is waiting.",
-  "people.waiting_for": "since {time}",
+  "people.waiting_for": "for {time}",
   "people.admit": "Admit",
   "people.decline": "Decline",
   "people.admit_failed": "That did not work. Check your connection and try again.",
@@ -185,7 +185,6 @@ const en = {
   "reconnect.title": "Reconnecting…",
   "reconnect.first_title": "Still connecting…",
   "reconnect.help": "This happens by itself. Please stay here.",
-  "reconnect.media_goes_on": "Picture and sound go on meanwhile.",
   "reconnect.next": {
     one: "Next attempt in {count} second.",
     other: "Next attempt in {count} seconds.",

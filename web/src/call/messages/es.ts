@@ -187,7 +187,6 @@ const es: Translation<typeof en> = {
   "reconnect.title": "Reconectando…",
   "reconnect.first_title": "Aún conectando…",
   "reconnect.help": "Ocurre por sí solo. Quédese aquí.",
-  "reconnect.media_goes_on": "La imagen y el sonido siguen mientras tanto.",
   "reconnect.next": {
     one: "Próximo intento en {count} segundo.",
     other: "Próximo intento en {count} segundos.",

@@ -190,7 +190,6 @@ const fr: Translation<typeof en> = {
   "reconnect.title": "Reconnexion…",
   "reconnect.first_title": "Connexion toujours en cours…",
   "reconnect.help": "Cela se fait tout seul. Restez ici.",
-  "reconnect.media_goes_on": "L’image et le son continuent pendant ce temps.",
   "reconnect.next": {
     one: "Prochain essai dans {count} seconde.",
     other: "Prochain essai dans {count} secondes.",

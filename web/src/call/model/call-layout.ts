@@ -67,7 +67,7 @@ export function focusOf(
     people.find((tile) => tile.speaking) ??
     previous ??
     people[0] ??
-    tiles.find((tile) => tile.isLocal) ??
+    tiles.find((tile) => tile.isLocal && tile.kind === "person") ??
     null
   );
 }

@@ -85,6 +85,8 @@ export interface CallPorts {
 
 /** How long a broken call is tried again before the person is asked. A restarted server is back long before. */
 export const GIVE_UP_MS = 10 * 60_000;
+/** A resume that takes longer is a trouble to speak of; most are over before anybody could read of them. */
+const RESUME_PATIENCE_MS = 2_500;
 /** Attempts whose signalling works and whose media does not: after these the network is to blame. */
 const MEDIA_ATTEMPTS = 2;
 
@@ -98,6 +100,7 @@ export class CallModel {
   #stopListening: () => void = () => undefined;
   #stopDevices: () => void = () => undefined;
   #retryTimer: unknown = null;
+  #resumeTimer: unknown = null;
   #attempt = 0;
   #mediaFailures = 0;
   #troubleSinceMs: number | null = null;
@@ -139,6 +142,7 @@ export class CallModel {
     if (this.#closed) return;
     this.#closed = true;
     this.#ports.clearTimeout(this.#retryTimer);
+    this.#ports.clearTimeout(this.#resumeTimer);
     this.#stopDevices();
     this.store.patch({ connection: "closed", nextAttemptMs: null });
     await this.#dropRoom();
@@ -286,10 +290,13 @@ export class CallModel {
         return;
       case "resuming":
         this.store.patch({ connection: "resuming" });
+        this.#ports.clearTimeout(this.#resumeTimer);
+        this.#resumeTimer = this.#ports.setTimeout(() => {
+          if (this.store.get().connection === "resuming") this.#reconnecting();
+        }, RESUME_PATIENCE_MS);
         return;
       case "reconnecting":
-        this.store.patch({ connection: "reconnecting" });
-        this.#announce("reconnecting");
+        this.#reconnecting();
         return;
       case "retry_in":
         this.store.patch({ nextAttemptMs: this.#ports.nowMs() + event.delayMs });
@@ -320,6 +327,12 @@ export class CallModel {
     }
   }
 
+  #reconnecting(): void {
+    if (this.store.get().connection === "reconnecting") return;
+    this.store.patch({ connection: "reconnecting" });
+    this.#announce("reconnecting");
+  }
+
   async #roomClosed(reason: CloseReason): Promise<void> {
     // A connection that is not made yet fails in `connect`, which is where that is handled.
     if (this.#isConnecting) return;
@@ -330,7 +343,7 @@ export class CallModel {
       case "left":
       case "lost":
       case "refused":
-        this.#announce("reconnecting");
+        if (this.store.get().connection !== "reconnecting") this.#announce("reconnecting");
         this.#retryLater();
         return;
       default:

@@ -6,7 +6,7 @@ import { useCallText } from "../call-messages";
 import type { CallModel } from "../model/call-model";
 import { callTime } from "../model/clock";
 import type { Session } from "../session";
-import { CallNotices, Toasts } from "./CallNotices";
+import { CallNotices } from "./CallNotices";
 import { ControlBar } from "./ControlBar";
 import { DeviceLists } from "./DeviceControls";
 import { useStore, useWakeLock } from "./hooks";
@@ -58,7 +58,6 @@ export function Call({ session, call }: { session: Session; call: CallModel }) {
       <CallNotices session={session} call={call} />
       <Stage call={call} devices={devices} alone={alone} />
       {panelOpen && <SidePanel session={session} call={call} onClose={() => setPanelOpen(false)} />}
-      <Toasts call={call} devices={devices} />
       <ControlBar
         session={session}
         call={call}

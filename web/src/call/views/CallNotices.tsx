@@ -82,17 +82,14 @@ export function CallNotices({ session, call }: { session: Session; call: CallMod
           </Banner>
         );
       })}
+      <Toasts call={call} devices={session.devices} />
     </div>
   );
 }
 
-/** A resume is usually over before anybody could read of it. */
-const RESUME_PATIENCE_MS = 1_500;
-
 function ConnectionNotice({ call, session }: { call: CallModel; session: Session }) {
   const t = useCallText();
   const { connection, failure, nextAttemptMs, established } = useStore(call.store);
-  const isResumingLong = useHeld(connection === "resuming", RESUME_PATIENCE_MS);
   const now = useNow(500);
   if (connection === "failed" && failure) {
     const { title, help } = failureTexts(failure, t);
@@ -120,7 +117,7 @@ function ConnectionNotice({ call, session }: { call: CallModel; session: Session
       </Banner>
     );
   }
-  if (connection !== "reconnecting" && connection !== "retrying" && !isResumingLong) return null;
+  if (connection !== "reconnecting" && connection !== "retrying") return null;
   const seconds = nextAttemptMs === null ? 0 : Math.max(0, Math.ceil((nextAttemptMs - now) / 1000));
   return (
     <div data-testid="reconnecting">
@@ -136,8 +133,7 @@ function ConnectionNotice({ call, session }: { call: CallModel; session: Session
           )
         }
       >
-        {isResumingLong ? t("reconnect.media_goes_on") : t("reconnect.help")}{" "}
-        {/* Not read out each second. */}
+        {t("reconnect.help")} {/* Not read out each second. */}
         {seconds > 0 && <span aria-hidden>{t("reconnect.next", { count: seconds })}</span>}
       </Banner>
     </div>
@@ -157,24 +153,10 @@ function failureTexts(failure: ConnectionFailure, t: CallText): { title: string;
   }
 }
 
-/** True once `value` has been true for that long. */
-function useHeld(value: boolean, ms: number): boolean {
-  const [held, setHeld] = useState(false);
-  useEffect(() => {
-    if (!value) return;
-    const timer = setTimeout(() => setHeld(true), ms);
-    return () => {
-      clearTimeout(timer);
-      setHeld(false);
-    };
-  }, [value, ms]);
-  return value && held;
-}
-
 const TOAST_MS = 5_000;
 
 /** Short news of people and devices, seen and read out. */
-export function Toasts({ call, devices }: { call: CallModel; devices: DeviceModel }) {
+function Toasts({ call, devices }: { call: CallModel; devices: DeviceModel }) {
   const t = useCallText();
   const { announcement } = useStore(call.store);
   const { notice } = useStore(devices.store);

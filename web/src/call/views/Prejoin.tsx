@@ -35,6 +35,8 @@ export function Prejoin({ session }: { session: Session }) {
       <div className="c-prejoin-view">
         <Preview devices={devices} />
         <MicrophoneLevel devices={devices} />
+      </div>
+      <div className="c-prejoin-extra">
         <SpeakerTest devices={devices} />
       </div>
       <form className="c-prejoin-form" onSubmit={submit} noValidate>

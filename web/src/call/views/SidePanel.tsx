@@ -19,7 +19,7 @@ export function SidePanel({ session, call, onClose }: SidePanelProps) {
   const { people } = useStore(call.store);
   const { canHost } = useStore(session.host.store);
   return (
-    <aside className="c-panel" aria-label={t("control.people")} data-testid="panel">
+    <section className="c-panel" aria-label={t("control.people")} data-testid="panel">
       <header className="c-panel-head">
         <h2>{t("control.people")}</h2>
         <IconButton icon={X} label={t("action.close")} onPress={onClose} />
@@ -63,7 +63,7 @@ export function SidePanel({ session, call, onClose }: SidePanelProps) {
           ))}
         </ul>
       </section>
-    </aside>
+    </section>
   );
 }
 
