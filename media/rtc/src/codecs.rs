@@ -18,7 +18,7 @@ use str0m::{
 };
 
 /// Where the estimate of a new connection begins: one good video layer and sound.
-const ESTIMATE_START: Bitrate = Bitrate::kbps(1_200);
+const ESTIMATE_START: Bitrate = Bitrate::kbps(2_000);
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Packets kept for retransmission: a second of the largest layer.
 const RESEND_PACKETS_VIDEO: usize = 1_000;

@@ -105,6 +105,7 @@ impl RoomState {
         let Some(peer) = ctx.peers.get(from) else { return };
         let participant = peer.participant;
         if self.participants.get(&participant).is_some_and(|state| state.outgoing() == from) {
+            tracing::trace!(?participant, bps = estimate.as_u64(), "estimate");
             self.core.handle_estimate(participant, estimate.as_u64(), ctx.now);
             self.dirty = true;
         }
@@ -155,6 +156,7 @@ impl RoomState {
 
     pub(super) fn desire(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, bps: u64) {
         let Some(state) = self.participants.get(&participant) else { return };
+        tracing::trace!(?participant, bps, "desired");
         ctx.with(state.outgoing(), |rtc| rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps)));
     }
 

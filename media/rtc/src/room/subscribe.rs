@@ -161,7 +161,15 @@ impl RoomState {
             return Some(*slot);
         }
         let ssrc: Ssrc = ctx
-            .with(peer, |rtc| rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()))
+            .with(peer, |rtc| {
+                let mut api = rtc.direct_api();
+                let stream = api.stream_tx_by_mid(mid, None)?;
+                // The publisher has paced it. To pace it again, at little more than the estimate,
+                // would hold a keyframe back for as long as its bytes take, and split the bursts
+                // that go out in one call.
+                stream.set_unpaced(true);
+                Some(stream.ssrc())
+            })
             .flatten()?;
         let key = SlotKey(self.next_slot);
         self.next_slot = self.next_slot.checked_add(1)?;
