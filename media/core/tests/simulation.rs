@@ -15,7 +15,7 @@ use parley_media_core::{
 };
 use support::{Encoded, Publisher, Rng, Viewer, camera, microphone, start};
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 const STEP: Duration = Duration::from_millis(5);
 const WILD: Duration = Duration::from_secs(8);
 /// Long enough for holds and retries to end.
