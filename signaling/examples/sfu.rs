@@ -10,6 +10,7 @@ use parley_signaling::{Signaling, SignalingConfig};
 
 const DEFAULT_HTTP_PORT: u16 = 7880;
 const DEFAULT_UDP_PORT: u16 = 7882;
+const COUNTERS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,6 +30,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             tracing::info!(room = %event.room, at_ms = event.at_ms, kind = ?event.kind, "event");
+        }
+    });
+
+    let counters = media.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(COUNTERS_INTERVAL).await;
+            let counters: Vec<(&str, u64)> = counters.metrics().iter().filter(|(_, value)| *value > 0).collect();
+            tracing::debug!(?counters, "media");
         }
     });
 

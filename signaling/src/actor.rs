@@ -121,6 +121,7 @@ impl Actor {
                 },
                 event = self.media_events.recv() => {
                     let event = event.unwrap_or(MediaEvent::Closed { reason: "the event queue ended" });
+                    tracing::trace!(room = %self.sid, ?event, "media event");
                     self.room.media_event(event, now());
                 }
                 () = tokio::time::sleep_until(deadline.into()) => self.room.handle_timeout(now()),
@@ -214,8 +215,14 @@ impl Actor {
             }
             MediaCommand::Offer { participant, id, sdp } => {
                 let result = media.offer(participant, sdp.clone()).await;
-                if let Err(error) = &result {
-                    tracing::info!(room = %self.sid, participant = participant.0, %error, "offer refused");
+                match &result {
+                    Ok(answer) => {
+                        let answer = &answer.sdp;
+                        tracing::trace!(participant = participant.0, offer = %sdp, %answer, "negotiated");
+                    }
+                    Err(error) => {
+                        tracing::info!(room = %self.sid, participant = participant.0, %error, "offer refused");
+                    }
                 }
                 self.room.answered(participant, id, &sdp, result, now());
                 return;

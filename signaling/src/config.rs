@@ -93,6 +93,9 @@ impl Default for Limits {
     }
 }
 
+/// The LiveKit server whose protocol this service speaks.
+const COMPATIBLE_VERSION: &str = "1.11.0";
+
 /// Settings of the signaling service.
 #[derive(Clone)]
 pub struct SignalingConfig {
@@ -110,7 +113,9 @@ pub struct SignalingConfig {
     /// MIME types that clients may publish.
     pub publish_codecs: Vec<String>,
     pub ice_servers: IceServers,
-    /// Told to clients as the server's version and region.
+    /// Told to clients as the server's version: that of the LiveKit server whose
+    /// protocol is spoken, because SDKs decide by it what they may ask for (RPC
+    /// from 1.8.0 on, for one).
     pub version: String,
     pub region: String,
     pub node_id: String,
@@ -140,7 +145,7 @@ impl SignalingConfig {
             .map(str::to_owned)
             .to_vec(),
             ice_servers: Arc::new(|_| Vec::new()),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: COMPATIBLE_VERSION.to_owned(),
             region: String::new(),
             node_id: "parley".to_owned(),
             limits: Limits::default(),

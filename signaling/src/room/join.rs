@@ -217,6 +217,7 @@ fn new_participant(
         joined_at: now.mono,
         session: Some(session),
         lost_at: None,
+        failed_at: None,
         next_refresh: now.mono,
         backlog: VecDeque::new(),
         tracks: Vec::new(),

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::ids::{Identity, SessionId};
 
+/// How long a failed media connection may be the beginning of a goodbye.
+const FAILURE_GRACE: Duration = Duration::from_secs(1);
+
 impl Room {
     /// The socket is gone without a word. The participant stays for the
     /// departure timeout, so that it can resume.
@@ -124,14 +127,16 @@ impl Room {
             |since: std::time::Instant, limit: Duration| now.mono.saturating_duration_since(since) >= limit;
         let mut gone = Vec::new();
         for participant in self.participants.values() {
-            if participant.lost_at.is_some_and(|at| past(at, self.settings.departure_timeout)) {
-                gone.push((participant.key, LeaveReason::SignalClose));
+            if participant.failed_at.is_some_and(|at| past(at, FAILURE_GRACE)) {
+                gone.push((participant.key, LeaveReason::MediaFailure, Action::Reconnect));
+            } else if participant.lost_at.is_some_and(|at| past(at, self.settings.departure_timeout)) {
+                gone.push((participant.key, LeaveReason::SignalClose, Action::Disconnect));
             } else if !participant.is_active() && past(participant.joined_at, self.settings.connect_timeout) {
-                gone.push((participant.key, LeaveReason::JoinFailure));
+                gone.push((participant.key, LeaveReason::JoinFailure, Action::Disconnect));
             }
         }
-        for (key, reason) in gone {
-            self.remove(key, reason, Some(Action::Disconnect), now);
+        for (key, reason, action) in gone {
+            self.remove(key, reason, Some(action), now);
         }
     }
 }

@@ -83,8 +83,10 @@ impl Room {
                 self.announce(key);
                 self.event(kind, now);
             }
+            // Not at once: a client that leaves closes its connection before its
+            // `leave` has arrived here.
             ConnectionState::Failed => {
-                self.remove(key, LeaveReason::MediaFailure, Some(Action::Reconnect), now);
+                participant.failed_at.get_or_insert(now.mono);
             }
             // Comes back by an ICE restart, or fails.
             ConnectionState::Connected | ConnectionState::Disconnected => {}

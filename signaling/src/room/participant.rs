@@ -48,6 +48,8 @@ pub(crate) struct Participant {
     pub(crate) session: Option<SessionId>,
     /// When the socket was lost, while `session` is `None`.
     pub(crate) lost_at: Option<Instant>,
+    /// When the media connection failed; a client that leaves closes it first.
+    pub(crate) failed_at: Option<Instant>,
     pub(crate) next_refresh: Instant,
     pub(crate) backlog: VecDeque<Message>,
     pub(crate) tracks: Vec<TrackKey>,

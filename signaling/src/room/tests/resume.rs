@@ -206,17 +206,22 @@ fn sync_state_brings_subscriptions_back() {
 fn a_failed_media_connection_asks_for_a_new_join() {
     let mut world = World::new(RoomOptions::default());
     let ann = world.join("ann");
+    let bob = world.join("bob");
     world.take();
-    let event = |state| MediaEvent::ConnectionState {
-        participant: ParticipantKey(0),
-        connection: Connection::Publisher,
-        state,
-    };
-    let participant = world.key("ann");
-    for state in [ConnectionState::Disconnected, ConnectionState::Failed] {
-        let MediaEvent::ConnectionState { connection, .. } = event(state) else { panic!("by construction") };
-        world.event(MediaEvent::ConnectionState { participant, connection, state });
+    for identity in ["ann", "bob"] {
+        let participant = world.key(identity);
+        for state in [ConnectionState::Disconnected, ConnectionState::Failed] {
+            world.event(MediaEvent::ConnectionState {
+                participant,
+                connection: Connection::Publisher,
+                state,
+            });
+        }
     }
+    // A client that leaves closes its connection first.
+    world.ask(bob, Request::Leave(proto::LeaveRequest::default()));
+    assert_eq!(leave_of(&world.take(), bob).unwrap().reason(), Reason::ClientInitiated);
+    world.advance(Duration::from_secs(2));
     let leave = leave_of(&world.take(), ann).unwrap();
     assert_eq!((leave.reason(), leave.action()), (Reason::MediaFailure, Action::Reconnect));
 }
