@@ -82,7 +82,7 @@ counters! {
     connections,
     /// Peer connections closed because their state machine failed.
     connections_failed,
-    /// Panics caught in a peer's state machine.
+    /// Panics caught in a peer's state machine (it is closed) or in a room (it is closed).
     panics,
     /// Rooms closed because their event queue was full.
     rooms_overloaded,

@@ -9,6 +9,7 @@ mod turn;
 use std::{
     io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ use crate::{
 
 const WAKER: Token = Token(usize::MAX);
 const POLL_EVENTS: usize = 64;
+/// Why a room ends whose events nobody reads.
+const OVERLOAD: &str = "overload";
 /// Idle peers, impatient negotiations and dropped handles are looked at this often.
 const TICK: Duration = Duration::from_secs(1);
 /// A turn longer than this is late: its packets have waited.
@@ -58,7 +61,8 @@ pub(crate) struct Worker {
     touched: Vec<Key>,
     closing: Vec<Key>,
     dirty: Vec<Key>,
-    overloaded: Vec<Key>,
+    /// Rooms to be closed at the end of the turn, and why.
+    ending: Vec<(Key, &'static str)>,
     events: Vec<Event>,
     next_tick: Instant,
     stopping: bool,
@@ -89,7 +93,7 @@ impl Worker {
             touched: Vec::new(),
             closing: Vec::new(),
             dirty: Vec::new(),
-            overloaded: Vec::new(),
+            ending: Vec::new(),
             events: Vec::new(),
             next_tick: Instant::now() + TICK,
             stopping: false,
@@ -154,13 +158,41 @@ impl Worker {
             now,
         };
         let was_dirty = room.dirty;
-        let result = call(room, &mut ctx);
+        let result = catch_unwind(AssertUnwindSafe(|| call(room, &mut ctx)));
         if room.dirty && !was_dirty {
             self.dirty.push(key);
         }
-        if room.events.is_overloaded() {
-            self.overloaded.push(key);
+        if result.is_err() {
+            tracing::error!("a room panicked; it is closed");
+            metrics.panics.inc();
+            self.ending.push((key, "internal error"));
+        } else if room.events.is_overloaded() {
+            self.ending.push((key, OVERLOAD));
         }
-        Some(result)
+        result.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::Events;
+
+    #[test]
+    fn a_panic_in_a_room_ends_only_that_room() {
+        let config = MediaConfig { udp_port: 0, bind: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() };
+        let (_commands, receiver) = mpsc::channel(1);
+        let (mut worker, _waker) = Worker::prepare(&Arc::new(config), 0, receiver).unwrap();
+        let (metrics, now) = (Metrics::default(), Instant::now());
+        let mut open = || {
+            let (events, receiver) = Events::new(16);
+            (worker.rooms.insert_with(|key| RoomState::new(key, events)), receiver)
+        };
+        let ((bad, _bad_events), (good, _good_events)) = (open(), open());
+        let panicked = worker.with_room(bad, &metrics, now, |_, _| assert_eq!(1, 2, "on purpose"));
+        assert_eq!(panicked, None);
+        assert_eq!(worker.with_room(good, &metrics, now, |_, _| ()), Some(()));
+        assert_eq!(worker.ending, [(bad, "internal error")]);
+        assert_eq!(metrics.panics.value(), 1);
     }
 }

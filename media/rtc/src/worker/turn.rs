@@ -11,7 +11,7 @@ use str0m::{
     net::{DatagramRecv, Protocol, Receive},
 };
 
-use super::{Owner, TICK, Worker};
+use super::{OVERLOAD, Owner, TICK, Worker};
 use crate::{
     arena::Key,
     demux::{Class, classify},
@@ -42,7 +42,7 @@ impl Worker {
             self.tick(link, now);
         }
         self.settle(&link.metrics, now);
-        self.close_overloaded(link, now);
+        self.close_ending(link, now);
         self.close_pending(&link.metrics, now);
         self.sockets.flush(&link.metrics);
     }
@@ -213,13 +213,16 @@ impl Worker {
         metrics.connections.set(self.peers.len() as u64);
     }
 
-    fn close_overloaded(&mut self, link: &Link, now: Instant) {
-        for key in std::mem::take(&mut self.overloaded) {
-            if self.rooms.get(key).is_some() {
+    fn close_ending(&mut self, link: &Link, now: Instant) {
+        for (key, reason) in std::mem::take(&mut self.ending) {
+            if self.rooms.get(key).is_none() {
+                continue;
+            }
+            if reason == OVERLOAD {
                 link.metrics.rooms_overloaded.inc();
                 tracing::warn!("signaling does not read the events of a room; the room is closed");
-                self.close_room(key, "overload", link, now);
             }
+            self.close_room(key, reason, link, now);
         }
     }
 
