@@ -136,7 +136,7 @@ fn times_of_day() {
 proptest! {
     #![proptest_config(Config {
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(0x00c0_de20_26),
+        rng_seed: RngSeed::Fixed(0x0000_c0de_2026),
         ..Config::default()
     })]
 

@@ -23,7 +23,12 @@ const STEPS: usize = 25;
 /// The random race is replayed by this.
 const SEED: u64 = 0x5eed_2026;
 
-contract!(one_slot_is_booked_once, overlapping_slots_are_booked_once, random_bookings_never_overlap);
+contract!(
+    one_slot_is_booked_once,
+    overlapping_slots_are_booked_once,
+    random_bookings_never_overlap,
+    callers_that_go_away_leave_nothing_half_done,
+);
 
 /// Two handles, as two processes on one database would be.
 async fn two_stores(place: &Place) -> [Store; 2] {
@@ -214,4 +219,44 @@ async fn random_steps(store: Store, practice: Arc<Practice>, mut rng: StdRng) ->
         }
     }
     done
+}
+
+/// A browser that closes its connection drops the booking's future wherever it stands.
+async fn callers_that_go_away_leave_nothing_half_done(place: Place) {
+    let practice = Practice::written(&place.store, "race").await;
+    let mut rng = StdRng::seed_from_u64(SEED);
+    let mut tasks = Vec::new();
+    for index in 0..120 {
+        let start = at("2026-12-01T00:00:00Z") + SignedDuration::from_hours(index);
+        let (store, booking) =
+            (place.store.clone(), practice.booking(practice.appointment_with(0, start, 30)));
+        tasks.push(tokio::spawn(async move { store.appointment_book(&booking).await }));
+    }
+    for task in &tasks {
+        for _ in 0..rng.random_range(0..20) {
+            tokio::task::yield_now().await;
+        }
+        if rng.random_bool(0.7) {
+            task.abort();
+        }
+    }
+    let mut told = 0;
+    for task in tasks {
+        if let Ok(outcome) = task.await {
+            outcome.unwrap();
+            told += 1;
+        }
+    }
+    // The database can still be written to, and each appointment has all that belongs to it.
+    let last = practice.appointment_with(1, at("2026-12-01T09:00:00Z"), 30);
+    place.store.appointment_book(&practice.booking(last)).await.unwrap();
+    let appointments = place.count_raw("SELECT COUNT(*) FROM appointments").await;
+    assert!(appointments > told, "{appointments} kept, {told} told");
+    assert_eq!(place.count_raw("SELECT COUNT(*) FROM jobs").await, appointments);
+    assert_eq!(place.count_raw("SELECT COUNT(*) FROM join_codes").await, 2 * appointments);
+    assert_eq!(place.count_raw("SELECT COUNT(*) FROM audit_events").await, appointments + 1);
+    assert_eq!(place.count_raw("SELECT MAX(number_sequence) FROM appointments").await, appointments);
+    if place.kind == Kind::Sqlite {
+        assert_eq!(place.count_raw("SELECT COUNT(*) FROM provider_cells").await, 12 * appointments);
+    }
 }
