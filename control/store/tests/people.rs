@@ -231,7 +231,10 @@ async fn a_seed_is_written_once_and_whole(place: Place) {
 
     assert_eq!(store.organisation_by_slug("demo").await.unwrap(), Some(practice.organisation.clone()));
     assert_eq!(store.members_of(practice.organisation.id).await.unwrap(), practice.providers);
-    assert_eq!(store.services_of(practice.organisation.id).await.unwrap(), [practice.service.clone()]);
+    assert_eq!(
+        store.services_of(practice.organisation.id).await.unwrap(),
+        std::slice::from_ref(&practice.service)
+    );
     let provider = practice.providers[0].id;
     assert_eq!(store.password_of(provider).await.unwrap().as_deref(), Some("$argon2id$x"));
     assert_eq!(store.availability_of(provider).await.unwrap(), Some(hours(provider)));
