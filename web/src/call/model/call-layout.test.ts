@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PeerSnapshot, VideoHandle } from "../media/media-room";
-import { focusOf, gridColumns, MAX_TILES, tilesOf } from "./call-layout";
+import { focusOf, gridShape, MAX_TILES, tilesOf } from "./call-layout";
 
 const video = (id: string): VideoHandle => ({ id, attach: () => {}, detach: () => {} });
 
@@ -85,7 +85,7 @@ describe("focusOf", () => {
   });
 });
 
-describe("gridColumns", () => {
+describe("gridShape", () => {
   it.each([
     [1, 1280, 700, 1],
     [2, 1280, 700, 2],
@@ -94,6 +94,15 @@ describe("gridColumns", () => {
     [6, 1280, 700, 3],
     [9, 1280, 700, 3],
   ])("%i tiles in %i by %i", (count, width, height, columns) => {
-    expect(gridColumns(count, width, height, 8)).toBe(columns);
+    const shape = gridShape(count, width, height, 8);
+    expect(shape.columns).toBe(columns);
+    const rows = Math.ceil(count / columns);
+    expect(shape.width * columns + 8 * (columns - 1)).toBeLessThanOrEqual(width);
+    expect(shape.height * rows + 8 * (rows - 1)).toBeLessThanOrEqual(height);
+    expect(shape.width / shape.height).toBeLessThanOrEqual(1.79);
+  });
+
+  it("has no size in a box without one", () => {
+    expect(gridShape(2, 0, 0, 8)).toEqual({ columns: 1, width: 0, height: 0 });
   });
 });

@@ -72,19 +72,28 @@ export function focusOf(
   );
 }
 
-/** The number of columns that makes tiles of 16:9 largest in a box of this size (any unit). */
-export function gridColumns(count: number, width: number, height: number, gap: number): number {
-  let best = 1;
-  let bestArea = 0;
-  for (let columns = 1; columns <= Math.max(1, count); columns += 1) {
+export interface GridShape {
+  readonly columns: number;
+  /** Of each tile, in the unit of the box. */
+  readonly width: number;
+  readonly height: number;
+}
+
+const WIDEST = 16 / 9;
+
+/** The columns that make tiles largest in a box of this size, and how large: 16:9, or taller where there is room. */
+export function gridShape(count: number, width: number, height: number, gap: number): GridShape {
+  // In a tall box (a phone held upright) a face fills a square better.
+  const tallest = height > width ? 1 : 4 / 3;
+  let best: GridShape = { columns: 1, width: 0, height: 0 };
+  for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const cellWidth = (width - gap * (columns - 1)) / columns;
     const cellHeight = (height - gap * (rows - 1)) / rows;
-    const tileWidth = Math.min(cellWidth, (cellHeight * 16) / 9);
-    const area = tileWidth > 0 ? tileWidth : 0;
-    if (area > bestArea) {
-      best = columns;
-      bestArea = area;
+    const tileWidth = Math.floor(Math.min(cellWidth, cellHeight * WIDEST));
+    const tileHeight = Math.floor(Math.min(cellHeight, tileWidth / tallest));
+    if (tileWidth > 0 && tileWidth * tileHeight > best.width * best.height) {
+      best = { columns, width: tileWidth, height: tileHeight };
     }
   }
   return best;

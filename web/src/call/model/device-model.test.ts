@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DeviceModel, type DevicePorts } from "./device-model";
+import { DeviceModel } from "./device-model";
 import { PreferenceBox } from "./preferences";
 
 type Wish = MediaStreamConstraints;
@@ -110,8 +110,8 @@ function setUp(options: { storage?: ReturnType<typeof memory>; devices?: boolean
   const preferences = new PreferenceBox(options.storage ?? memory());
   const model = new DeviceModel({
     support: "ok",
-    media: computer as unknown as DevicePorts["media"],
-    permissions: computer as unknown as DevicePorts["permissions"],
+    media: computer,
+    permissions: computer,
     preferences,
   });
   return { computer, model, preferences, state: () => model.store.get() };

@@ -81,6 +81,10 @@ export function ControlBar(props: ControlBarProps) {
       ? [{ id: "help", label: t("control.shortcuts"), icon: Keyboard }]
       : []),
   ];
+  // On a phone there is no room for both buttons.
+  const ending: MenuEntry[] = [
+    { id: "end", label: t("control.end_for_all"), icon: PhoneOff, danger: true },
+  ];
   const onAction = (id: string) => {
     if (id === "devices") props.onDevices();
     if (id === "flip") void session.devices.flip();
@@ -90,6 +94,7 @@ export function ControlBar(props: ControlBarProps) {
     if (id === "pip") void togglePictureInPicture(root);
     if (id === "fullscreen") void toggleFullscreen(root);
     if (id === "help") props.onHelp();
+    if (id === "end") props.onEndForAll();
   };
 
   return (
@@ -162,7 +167,7 @@ export function ControlBar(props: ControlBarProps) {
               data-testid="more"
             />
           }
-          groups={[{ entries: more }]}
+          groups={host.canHost ? [{ entries: more }, { entries: ending }] : [{ entries: more }]}
           onAction={onAction}
         />
       </div>
@@ -193,7 +198,7 @@ function LeaveButton({ session, onEndForAll }: ControlBarProps) {
   return (
     <>
       <Button className="c-end-all" onPress={onEndForAll} data-testid="end-for-all">
-        <span className="c-label-keep">{t("control.end_for_all")}</span>
+        {t("control.end_for_all")}
       </Button>
       {leave}
     </>

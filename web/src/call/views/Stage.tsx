@@ -1,7 +1,7 @@
-import { useMemo, useState, type ReactNode } from "react";
+import { useMemo, useState, type CSSProperties, type ReactNode } from "react";
 import { useCallText } from "../call-messages";
 import type { CallModel } from "../model/call-model";
-import { gridColumns, type Tile as TileState } from "../model/call-layout";
+import { gridShape, type Tile as TileState } from "../model/call-layout";
 import type { DeviceModel } from "../model/device-model";
 import { useSize, useStore } from "./hooks";
 import { Tile } from "./Tile";
@@ -74,15 +74,20 @@ interface GridProps {
 function Grid({ tiles, show, label }: GridProps) {
   const [element, setElement] = useState<HTMLElement | null>(null);
   const { width, height } = useSize(element);
-  const columns = useMemo(
-    () => gridColumns(tiles.length, width, height, GAP),
+  const shape = useMemo(
+    () => gridShape(tiles.length, width, height, GAP),
     [tiles.length, width, height],
   );
   return (
     <section
       ref={setElement}
       className="c-stage c-stage-grid"
-      style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}
+      style={
+        {
+          "--c-tile-width": `${shape.width}px`,
+          "--c-tile-height": `${shape.height}px`,
+        } as CSSProperties
+      }
       aria-label={label}
       data-layout="grid"
     >
