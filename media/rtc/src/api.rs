@@ -84,6 +84,9 @@ pub struct TrackSpec {
     pub source: Source,
     /// Announced layers, ascending: (width, height, bits per second).
     pub layers: Vec<(u32, u32, u64)>,
+    /// MIME type that the client is to send with: it takes the first of the answer.
+    /// `audio/opus` = without redundancy. `None` = the server's order.
+    pub codec: Option<String>,
     pub muted: bool,
 }
 

@@ -200,6 +200,8 @@ pub(crate) enum Role {
     Shows { stream: String, track: String },
     /// The server could send on it, and does not now.
     Idle,
+    /// The client sends on it, and is to use this codec (MIME type) if it can.
+    Takes { codec: String },
     /// Not a section on which the server sends.
     Other,
 }
@@ -233,8 +235,17 @@ fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&s
         return;
     }
     let mid = lines.iter().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or_default();
+    let names_no_stream = |line: &&&str| !line.starts_with("a=msid:");
     match role(mid) {
-        Role::Other => lines.iter().filter(|line| !line.starts_with("a=msid:")).for_each(|line| push(line)),
+        Role::Other => lines.iter().filter(names_no_stream).for_each(|line| push(line)),
+        Role::Takes { codec } => {
+            for line in lines.iter().filter(names_no_stream) {
+                match line.strip_prefix("m=") {
+                    Some(media) => push(&prefer(media, lines, &codec)),
+                    None => push(line),
+                }
+            }
+        }
         Role::Idle => {
             for line in lines {
                 match *line {
@@ -257,6 +268,27 @@ fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&s
             }
         }
     }
+}
+
+/// The `m=` line with the payload types of a codec, and their repairs, first. Browsers send
+/// with the first that they can.
+fn prefer(media: &str, lines: &[&str], codec: &str) -> String {
+    let codec = codec.rsplit('/').next().unwrap_or_default();
+    let attribute = |prefix: &str, value: &dyn Fn(&str) -> bool| {
+        let found = lines.iter().filter_map(|line| line.strip_prefix(prefix)?.split_once(' '));
+        found.filter(|(_, rest)| value(rest)).map(|(pt, _)| pt.to_owned()).collect::<Vec<String>>()
+    };
+    let named = |rest: &str| rest.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case(codec));
+    let main = attribute("a=rtpmap:", &named);
+    let repairs_main =
+        |rest: &str| rest.strip_prefix("apt=").is_some_and(|pt| main.iter().any(|main| main == pt));
+    let repairs = attribute("a=fmtp:", &repairs_main);
+    let first = |pt: &&str| main.iter().chain(&repairs).any(|preferred| preferred == pt);
+    // Kind, port and protocol stand before the payload types.
+    let words: Vec<&str> = media.split_ascii_whitespace().collect();
+    let (head, pts) = words.split_at(words.len().min(3));
+    let (preferred, others): (Vec<&str>, Vec<&str>) = pts.iter().copied().partition(first);
+    format!("m={}", [head, &preferred, &others].concat().join(" "))
 }
 
 fn names_source(line: &str) -> bool {

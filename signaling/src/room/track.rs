@@ -66,6 +66,10 @@ impl Track {
             },
             source: media_source(self.source()),
             layers,
+            codec: match self.info.r#type() {
+                proto::TrackType::Audio => self.info.disable_red.then(|| "audio/opus".to_owned()),
+                _ => Some(self.info.mime_type.clone()).filter(|mime| !mime.is_empty()),
+            },
             muted: self.info.muted,
         }
     }

@@ -100,8 +100,10 @@ impl Single {
     ) -> Vec<(TrackKey, String)> {
         let mut assigned = Vec::new();
         for (track, kind) in waiting {
-            let place = self.sections.iter_mut().find(|s| s.kind == kind && s.is_free() && s.shown.is_none());
-            if let Some(section) = place {
+            // Unused ones first: some SDKs lose the picture of a section that is used anew.
+            let silent = |s: &&mut Sending| s.kind == kind && s.is_free() && s.shown.is_none();
+            if let Some(section) = self.sections.iter_mut().filter(silent).min_by_key(|s| s.used) {
+                section.used = true;
                 section.track = Some(track);
                 assigned.push((track, section.mid.clone()));
             }

@@ -11,7 +11,7 @@ use crate::{
     Answer, MediaError, MediaEvent,
     arena::Key,
     channels,
-    negotiation::{Counts, dual::Plan},
+    negotiation::{Counts, dual::Plan, publish::Published},
     sdp::{self, Role, Section},
 };
 
@@ -207,15 +207,29 @@ impl RoomState {
         };
         match &state.negotiation {
             Negotiation::Single(single) => Answer {
-                sdp: sdp::rewrite(answer, |mid| self.role(single.on_section(mid))),
+                sdp: sdp::rewrite(answer, |mid| match single.on_section(mid) {
+                    None => self.role_of_published(&state.published, mid),
+                    on_section => self.role(on_section),
+                }),
                 mid_to_track: self.mid_to_track(single.shown()),
             },
             // On the publisher connection nothing is sent to the client, even if it would take it.
             Negotiation::Dual { .. } => {
                 let receives = |mid: &str| offer.iter().any(|s| s.mid == mid && s.direction.receives());
-                let idle = |mid: &str| if receives(mid) { Some(None) } else { None };
-                Answer { sdp: sdp::rewrite(answer, |mid| self.role(idle(mid))), mid_to_track: Vec::new() }
+                let role = |mid: &str| match receives(mid) {
+                    true => Role::Idle,
+                    false => self.role_of_published(&state.published, mid),
+                };
+                Answer { sdp: sdp::rewrite(answer, role), mid_to_track: Vec::new() }
             }
+        }
+    }
+
+    fn role_of_published(&self, published: &Published, mid: &str) -> Role {
+        let track = published.section(mid).and_then(|section| self.tracks.get(&section.track?));
+        match track.and_then(|track| track.spec.codec.clone()) {
+            Some(codec) => Role::Takes { codec },
+            None => Role::Other,
         }
     }
 

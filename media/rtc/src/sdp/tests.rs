@@ -136,6 +136,31 @@ fn answer_names_what_is_shown_and_silences_the_rest() {
 }
 
 #[test]
+fn the_codec_wished_for_comes_first() {
+    let answer = "v=0\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101\r\n\
+        a=mid:3\r\n\
+        a=recvonly\r\n\
+        a=msid:x y\r\n\
+        a=rtpmap:96 VP8/90000\r\n\
+        a=rtpmap:97 rtx/90000\r\n\
+        a=fmtp:97 apt=96\r\n\
+        a=rtpmap:98 VP9/90000\r\n\
+        a=fmtp:98 profile-id=0\r\n\
+        a=rtpmap:99 rtx/90000\r\n\
+        a=fmtp:99 apt=98\r\n\
+        a=rtpmap:100 VP9/90000\r\n\
+        a=rtpmap:101 rtx/90000\r\n\
+        a=fmtp:101 apt=100\r\n";
+    let take = |codec: &str| rewrite(answer, |_| Role::Takes { codec: codec.to_owned() });
+    let expected = answer.replace("96 97 98 99 100 101", "98 99 100 101 96 97").replace("a=msid:x y\r\n", "");
+    assert_eq!(take("video/vp9"), expected);
+    let unknown = answer.replace("a=msid:x y\r\n", "");
+    assert_eq!(take("video/H266"), unknown);
+    assert_eq!(take(""), unknown);
+}
+
+#[test]
 fn ids_cannot_add_lines() {
     assert_eq!(token("PA_abc|TR_x"), "PA_abc|TR_x");
     assert_eq!(token("a\r\na=evil:1 2"), "aaevil12");

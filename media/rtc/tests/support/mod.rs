@@ -334,6 +334,7 @@ pub fn track(key: u64, cid: &str, kind: MediaKind) -> TrackSpec {
         kind,
         source: if kind == MediaKind::Audio { Source::Microphone } else { Source::Camera },
         layers,
+        codec: None,
         muted: false,
     }
 }
