@@ -192,7 +192,8 @@ export interface WaitingParticipant {
   readonly name: string;
   readonly since: Instant;
   readonly device: Device | null;
-  readonly state: "waiting" | "admitted" | "declined" | "sent_back" | "left" | "removed";
+  /** `gone`: the page was closed for 30 s. */
+  readonly state: "waiting" | "gone" | "admitted" | "declined" | "sent_back" | "left" | "removed";
 }
 
 export interface Stay {

@@ -37,8 +37,20 @@ export function offsetLabel(zone: string, instant: Date): string {
   return `GMT${sign}${hours}${rest === 0 ? "" : `:${String(rest).padStart(2, "0")}`}`;
 }
 
+/** Names that browsers still list although the cities are called otherwise today. */
+const RENAMED: Readonly<Record<string, string>> = {
+  "Asia/Calcutta": "Kolkata",
+  "Asia/Katmandu": "Kathmandu",
+  "Asia/Rangoon": "Yangon",
+  "Asia/Saigon": "Ho Chi Minh City",
+  "Atlantic/Faeroe": "Faroe",
+  "Europe/Kiev": "Kyiv",
+};
+
 /** `Europe/Berlin` → `Berlin`, `America/Argentina/Buenos_Aires` → `Buenos Aires` */
 export function cityOf(zone: string): string {
+  const renamed = RENAMED[zone];
+  if (renamed) return renamed;
   return (zone.split("/").at(-1) ?? zone).replaceAll("_", " ");
 }
 

@@ -191,7 +191,7 @@ function Facts({ appointment, now }: { appointment: PublicAppointment; now: numb
           </dt>
           <dd>
             {client.name}
-            {appointment.note && <div className="small soft note" dir="auto">{appointment.note}</div>}
+            {appointment.note && <bdi className="small soft note">{appointment.note}</bdi>}
           </dd>
         </div>
         <div>

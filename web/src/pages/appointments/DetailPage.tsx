@@ -110,7 +110,6 @@ function Detail({ appointment, onChange }: DetailProps) {
             <Button
               variant="primary"
               icon={Play}
-              directional
               isPending={pending && asking === null}
               onPress={() => void start()}
             >
@@ -224,7 +223,7 @@ function Facts({ appointment }: { appointment: Appointment }) {
         <Fact label={t("detail.booked_at")}>{time.dateTime(appointment.created_at, zone)}</Fact>
         {appointment.note && (
           <Fact label={t("booking.note")}>
-            <span className="pre-line" dir="auto">{appointment.note}</span>
+            <bdi className="pre-line">{appointment.note}</bdi>
           </Fact>
         )}
         {cancelled && (

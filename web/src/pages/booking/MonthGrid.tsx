@@ -10,7 +10,7 @@ import {
   CalendarHeaderCell,
   Heading,
 } from "react-aria-components";
-import { useT } from "../../i18n";
+import { useLocale, useT } from "../../i18n";
 
 export interface MonthGridProps {
   readonly label: string;
@@ -29,6 +29,8 @@ export interface MonthGridProps {
 export function MonthGrid(props: MonthGridProps) {
   const { label, value, onChange, month, onMonth, min, max, freeOn } = props;
   const t = useT();
+  // Arabic short names are whole words, too wide for a phone.
+  const { language } = useLocale();
   return (
     <Calendar
       aria-label={label}
@@ -50,7 +52,7 @@ export function MonthGrid(props: MonthGridProps) {
           <ChevronRight size={20} className="flip" aria-hidden />
         </AriaButton>
       </header>
-      <CalendarGrid className="month-grid" weekdayStyle="short">
+      <CalendarGrid className="month-grid" weekdayStyle={language === "ar" ? "narrow" : "short"}>
         <CalendarGridHeader>
           {(day) => <CalendarHeaderCell className="month-weekday">{day}</CalendarHeaderCell>}
         </CalendarGridHeader>

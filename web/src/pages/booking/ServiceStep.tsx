@@ -27,8 +27,10 @@ export default function ServiceStep() {
               <li key={service.id}>
                 <Link to={encodeURIComponent(service.slug)} className="card service-card">
                   <span className="stack-tight grow">
-                    <strong className="service-name" dir="auto">{service.name}</strong>
-                    {service.description && <span className="soft" dir="auto">{service.description}</span>}
+                    <strong className="service-name">
+                      <bdi>{service.name}</bdi>
+                    </strong>
+                    {service.description && <bdi className="soft">{service.description}</bdi>}
                     <ServiceFacts service={service} />
                     <span className="service-people">
                       <span className="avatars">

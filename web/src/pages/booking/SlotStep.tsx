@@ -135,8 +135,8 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
           <div className="stack-tight">
             <h2 className="h3">{service.name}</h2>
             {service.description && (
-              <p className="small soft slot-description" dir="auto">
-                {service.description}
+              <p className="small soft slot-description">
+                <bdi>{service.description}</bdi>
               </p>
             )}
           </div>

@@ -21,8 +21,11 @@ export function StepHead({ step, title, children, back }: StepHeadProps) {
   const position = STEPS.indexOf(step);
 
   // A new step is a new page: screen readers start at its heading.
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  useEffect(() => window.scrollTo(0, 0), []);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+    // Not as the effect's value: newer browsers answer with a promise, which React would call.
+    void window.scrollTo(0, 0);
+  }, []);
 
   return (
     <header className="step-head">

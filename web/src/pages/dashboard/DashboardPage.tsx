@@ -184,7 +184,7 @@ function Row({ appointment, zone, showProvider, starting, onStart }: RowProps) {
       <StateBadge state={appointment.state} />
       <div className="agenda-action">
         {onStart && !over && (
-          <Button size="small" icon={Play} directional isPending={starting} onPress={onStart}>
+          <Button size="small" icon={Play} isPending={starting} onPress={onStart}>
             {appointment.state === "in_progress" ? t("dashboard.return") : t("dashboard.start")}
           </Button>
         )}

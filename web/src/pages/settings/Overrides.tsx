@@ -21,6 +21,8 @@ export function Overrides({ overrides, onChange, zone }: OverridesProps) {
   const [adding, setAdding] = useState(false);
   const today = dateIn(Date.now(), zone);
   const coming = overrides.filter((entry) => entry.date >= today);
+  const written = ({ start, end }: Interval) =>
+    `${time.time(`1970-01-01T${start}:00Z`, "UTC")} – ${time.time(`1970-01-01T${end}:00Z`, "UTC")}`;
   const kinds: Record<OverrideKind, string> = {
     blocked: t("hours.blocked"),
     holiday: t("hours.holiday"),
@@ -45,7 +47,7 @@ export function Overrides({ overrides, onChange, zone }: OverridesProps) {
                 <div className="strong">{time.date(`${entry.date}T12:00:00Z`, "UTC")}</div>
                 <div className="small soft">
                   {entry.kind === "custom"
-                    ? entry.intervals.map(({ start, end }) => `${start} – ${end}`).join(", ")
+                    ? entry.intervals.map(written).join(", ")
                     : kinds[entry.kind]}
                   {entry.note && ` · ${entry.note}`}
                 </div>
