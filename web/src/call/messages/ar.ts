@@ -253,6 +253,7 @@ const ar: Translation<typeof en> = {
   "problem.link_invalid": "هذا الرابط لا يعمل",
   "problem.link_invalid_help":
     "افتحه مباشرة من البريد أو انسخه كاملًا. قد يحتوي بريد أحدث على رابط أحدث.",
+  "problem.enter_code": "إدخال الرمز بدلًا من ذلك",
   "problem.link_expired": "انتهت صلاحية هذا الرابط",
   "problem.link_expired_help": "انقضى وقت هذا الموعد. احجز من جديد أو اطلب من العيادة رابطًا جديدًا.",
   "problem.room_full": "المكالمة ممتلئة",

@@ -252,6 +252,7 @@ const de: Translation<typeof en> = {
   "problem.link_invalid": "Dieser Link funktioniert nicht",
   "problem.link_invalid_help":
     "Öffnen Sie ihn direkt aus der Mail oder kopieren Sie ihn vollständig. Eine neuere Mail kann einen neueren Link enthalten.",
+  "problem.enter_code": "Stattdessen den Code eingeben",
   "problem.link_expired": "Dieser Link ist abgelaufen",
   "problem.link_expired_help":
     "Die Zeit für diesen Termin ist vorbei. Buchen Sie neu oder bitten Sie die Praxis um einen neuen Link.",

@@ -244,6 +244,7 @@ const en = {
   "problem.link_invalid": "This link does not work",
   "problem.link_invalid_help":
     "Open it straight from the mail or copy it whole. A newer mail may hold a newer link.",
+  "problem.enter_code": "Enter the code instead",
   "problem.link_expired": "This link has expired",
   "problem.link_expired_help":
     "The time for this appointment is over. Book again, or ask the practice for a new link.",

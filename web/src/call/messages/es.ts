@@ -246,6 +246,7 @@ const es: Translation<typeof en> = {
   "problem.link_invalid": "Este enlace no funciona",
   "problem.link_invalid_help":
     "Ábralo directamente desde el correo o cópielo entero. Un correo más reciente puede tener un enlace más reciente.",
+  "problem.enter_code": "Introducir el código",
   "problem.link_expired": "Este enlace ha caducado",
   "problem.link_expired_help":
     "El tiempo de esta cita ya pasó. Reserve de nuevo o pida un enlace nuevo a la consulta.",

@@ -249,6 +249,7 @@ const fr: Translation<typeof en> = {
   "problem.link_invalid": "Ce lien ne fonctionne pas",
   "problem.link_invalid_help":
     "Ouvrez-le directement depuis le courriel ou copiez-le en entier. Un courriel plus récent peut contenir un lien plus récent.",
+  "problem.enter_code": "Saisir plutôt le code",
   "problem.link_expired": "Ce lien a expiré",
   "problem.link_expired_help":
     "Le temps de ce rendez-vous est passé. Réservez à nouveau ou demandez un nouveau lien au cabinet.",

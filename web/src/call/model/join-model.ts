@@ -56,6 +56,8 @@ export interface JoinPorts {
 
 /** Beside the event stream, for proxies that hold it back. */
 const POLL_MS = 15_000;
+/** Between looks at a window that should have opened. */
+const OVERDUE_MS = 3_000;
 const MAX_NAME = 80;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -310,10 +312,17 @@ export class JoinViewModel {
     }, POLL_MS);
   }
 
+  /** Looks again when the window should open, without a flicker of the page. */
   #watchOpening(view: JoinView): void {
     this.#ports.clearTimeout(this.#openTimer);
-    const inMs = Math.max(1000, Date.parse(view.window.opens_at) - this.nowMs() + 250);
-    this.#openTimer = this.#ports.setTimeout(() => void this.load(), Math.min(inMs, MAX_TIMER_MS));
+    const inMs = Math.max(OVERDUE_MS, Date.parse(view.window.opens_at) - this.nowMs() + 250);
+    const look = async () => {
+      const next = await this.#ports.api.view().catch(() => null);
+      if (this.store.get().phase !== "too_early" || this.#disposed) return;
+      if (next) this.#arrive(next);
+      else this.#watchOpening(view);
+    };
+    this.#openTimer = this.#ports.setTimeout(() => void look(), Math.min(inMs, MAX_TIMER_MS));
   }
 
   #learn(view: JoinView): void {

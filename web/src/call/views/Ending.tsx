@@ -1,4 +1,4 @@
-import { Headphones, LogIn, RotateCw } from "lucide-react";
+import { Headphones, Keyboard, LogIn, RotateCw } from "lucide-react";
 import type { ReactNode } from "react";
 import { useNow, useTimeFormat } from "../../time";
 import { Button, ButtonLink } from "../../ui";
@@ -88,6 +88,11 @@ function ProblemNotice({ session }: { session: Session }) {
       actions={
         <>
           {retry}
+          {kind === "link_invalid" && (
+            <ButtonLink to="/join" icon={Keyboard}>
+              {t("problem.enter_code")}
+            </ButtonLink>
+          )}
           {(kind === "server_unreachable" || kind === "unsupported") && (
             <ButtonLink to="/check" icon={Headphones}>
               {t("check.link")}
