@@ -137,14 +137,18 @@ fn check_origin(request: &Parts, config: &HttpConfig) -> Result<(), Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let own = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok()).is_some_and(|origin| {
         origin.origin() == config.public_url.origin()
-            || is_host(&origin, request)
+            || is_host(&origin, request, config)
             || (config.dev && is_loopback(&origin))
     });
     if own { Ok(()) } else { refused("This change came from another site.") }
 }
 
-/// Whether the origin is the very host that was asked: the page and the API are one.
-fn is_host(origin: &Url, request: &Parts) -> bool {
+/// Whether the origin is the very host that was asked: the page and the API are one. Where cookies are for
+/// HTTPS only, so are pages: anyone on the way could have written one that came in the clear.
+fn is_host(origin: &Url, request: &Parts, config: &HttpConfig) -> bool {
+    if config.secure_cookies && origin.scheme() != "https" && !is_loopback(origin) {
+        return false;
+    }
     let authority = match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => request.headers.get(header::HOST).and_then(|host| host.to_str().ok()),

@@ -1,0 +1,249 @@
+//! How a call moves its appointment: states, actual times, stays, and what time does by itself.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Bench, at, caller};
+use parley_control_app::{DeskView, Phase, RoomEvent};
+use parley_control_domain::{AppointmentId, AppointmentState, EndReason, Party};
+
+const TEN: &str = "2026-11-23T10:00:00Z";
+
+struct Call {
+    bench: Bench,
+    id: AppointmentId,
+    room: String,
+    client: String,
+    provider: String,
+    client_token: String,
+}
+
+impl Call {
+    /// Both are let in at 9:58 and not yet connected.
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        let booked = bench.book(TEN).await;
+        bench.clock.set(at("2026-11-23T09:58:00Z"));
+        let (client_token, provider_token, room) = bench.admitted(&booked).await;
+        let identity = async |token: &str| bench.app.join_view(token, &caller()).await.unwrap().identity;
+        let (client, provider) = (identity(&client_token).await, identity(&provider_token).await);
+        Self { id: booked.facts.appointment.id, room, client, provider, client_token, bench }
+    }
+
+    /// Both are connected: the provider from 9:59:10, the client from 10:00:03.
+    async fn running() -> Self {
+        let call = Self::new().await;
+        call.joined(&call.provider, "P1", "2026-11-23T09:59:10Z").await;
+        call.joined(&call.client, "C1", "2026-11-23T10:00:03Z").await;
+        call
+    }
+
+    async fn joined(&self, identity: &str, session: &str, when: &str) {
+        self.bench.joined(&self.room, identity, session, at(when)).await;
+    }
+
+    async fn left(&self, identity: &str, session: &str, when: &str) {
+        self.bench.left(&self.room, identity, session, at(when)).await;
+    }
+
+    async fn tick(&self, when: &str) {
+        self.bench.clock.set(at(when));
+        self.bench.app.tick(at(when)).await.unwrap();
+    }
+
+    async fn desk(&self) -> DeskView {
+        let doctor = self.bench.member("doctor@demo.test").await;
+        self.bench.app.appointment(&doctor, self.id).await.unwrap()
+    }
+
+    async fn state(&self) -> AppointmentState {
+        self.desk().await.meeting.appointment.state
+    }
+}
+
+#[tokio::test]
+async fn in_progress_when_both_are_connected_and_each_stay_is_written() {
+    let call = Call::new().await;
+    assert_eq!(call.state().await, AppointmentState::Waiting);
+    call.joined(&call.provider, "P1", "2026-11-23T09:59:10Z").await;
+    assert_eq!(call.state().await, AppointmentState::Waiting, "one side is not a consultation");
+    call.joined(&call.client, "C1", "2026-11-23T10:00:03Z").await;
+    let desk = call.desk().await;
+    assert_eq!(desk.meeting.appointment.state, AppointmentState::InProgress);
+    assert_eq!(desk.meeting.appointment.actual_start, Some(at("2026-11-23T10:00:03Z")));
+    // The same report again changes nothing.
+    call.joined(&call.client, "C1", "2026-11-23T10:00:09Z").await;
+    assert_eq!(call.desk().await.meeting, desk.meeting);
+    let stays: Vec<_> = desk.meeting.stays.iter().map(|s| (s.identity.clone(), s.joined_at)).collect();
+    let expected = [
+        (call.provider.clone(), at("2026-11-23T09:59:10Z")),
+        (call.client.clone(), at("2026-11-23T10:00:03Z")),
+    ];
+    assert_eq!(stays, expected);
+    assert_eq!(desk.meeting.stays[1].network.as_deref(), Some("udp"));
+}
+
+#[tokio::test]
+async fn the_provider_ends_it_for_all() {
+    let call = Call::running().await;
+    call.bench.clock.set(at("2026-11-23T10:17:05Z"));
+    let doctor = call.bench.member("doctor@demo.test").await;
+    let desk = call.bench.app.end(&doctor, call.id).await.unwrap();
+    let appointment = &desk.meeting.appointment;
+    assert_eq!(appointment.state, AppointmentState::Completed);
+    assert_eq!(appointment.actual_end, Some(at("2026-11-23T10:17:05Z")));
+    assert_eq!(desk.meeting.consultations[0].end_reason, Some(EndReason::EndedByProvider));
+    assert!(desk.meeting.stays.iter().all(|stay| stay.left_at == Some(at("2026-11-23T10:17:05Z"))));
+    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+    // The reports of the closed room come later and change nothing.
+    let before = call.desk().await.meeting;
+    call.left(&call.client, "C1", "2026-11-23T10:17:06Z").await;
+    call.left(&call.provider, "P1", "2026-11-23T10:17:06Z").await;
+    assert_eq!(call.desk().await.meeting, before);
+    let view = call.bench.app.join_view(&call.client_token, &caller()).await.unwrap();
+    assert_eq!((view.phase, view.end_reason), (Phase::Ended, Some(EndReason::EndedByProvider)));
+    // Who has an old token and connects finds the room closed again.
+    call.joined(&call.client, "C2", "2026-11-23T10:18:00Z").await;
+    assert_eq!(call.bench.media.closed.lock().unwrap().len(), 2);
+    assert_eq!(call.desk().await.meeting.stays.len(), 2);
+    assert_eq!(call.bench.app.end(&doctor, call.id).await.unwrap().meeting.appointment, before.appointment);
+}
+
+#[tokio::test]
+async fn over_when_the_last_one_leaves_after_the_planned_end() {
+    let call = Call::running().await;
+    call.left(&call.client, "C1", "2026-11-23T10:31:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+    call.left(&call.provider, "P1", "2026-11-23T10:31:07Z").await;
+    let meeting = call.desk().await.meeting;
+    assert_eq!(meeting.appointment.state, AppointmentState::Completed);
+    assert_eq!(meeting.appointment.actual_end, Some(at("2026-11-23T10:31:07Z")));
+    assert_eq!(meeting.consultations[0].end_reason, Some(EndReason::LastLeft));
+}
+
+#[tokio::test]
+async fn over_when_nobody_returns_for_a_minute() {
+    let call = Call::running().await;
+    call.left(&call.client, "C1", "2026-11-23T10:10:00Z").await;
+    call.left(&call.provider, "P1", "2026-11-23T10:10:05Z").await;
+    call.tick("2026-11-23T10:11:04Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress, "59 s");
+    call.tick("2026-11-23T10:11:05Z").await;
+    let meeting = call.desk().await.meeting;
+    assert_eq!(meeting.appointment.state, AppointmentState::Completed);
+    assert_eq!(meeting.appointment.actual_end, Some(at("2026-11-23T10:10:05Z")), "when the last one left");
+    assert_eq!(meeting.consultations[0].end_reason, Some(EndReason::Abandoned));
+}
+
+#[tokio::test]
+async fn who_returns_within_the_minute_goes_on() {
+    let call = Call::running().await;
+    call.left(&call.client, "C1", "2026-11-23T10:10:00Z").await;
+    call.left(&call.provider, "P1", "2026-11-23T10:10:05Z").await;
+    call.joined(&call.client, "C2", "2026-11-23T10:10:50Z").await;
+    call.tick("2026-11-23T10:15:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+    assert_eq!(call.desk().await.meeting.stays.len(), 3);
+    assert_eq!(call.desk().await.meeting.participants.len(), 2, "no second copy of anyone");
+}
+
+#[tokio::test]
+async fn ends_by_itself_when_the_window_closes() {
+    let call = Call::running().await;
+    call.tick("2026-11-23T10:44:59Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+    call.tick("2026-11-23T10:45:01Z").await;
+    let meeting = call.desk().await.meeting;
+    assert_eq!(meeting.appointment.state, AppointmentState::Completed);
+    assert_eq!(meeting.appointment.actual_end, Some(at("2026-11-23T10:45:00Z")));
+    assert_eq!(meeting.consultations[0].end_reason, Some(EndReason::TimeUp));
+    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+}
+
+#[tokio::test]
+async fn nobody_came_and_only_the_client_came() {
+    let bench = Bench::new().await;
+    let absent_client = bench.book(TEN).await.facts.appointment.id;
+    let waited = bench.book("2026-11-23T10:30:00Z").await;
+    bench.clock.set(at("2026-11-23T10:20:00Z"));
+    bench.enter(&waited.join_token).await;
+    let doctor = bench.member("doctor@demo.test").await;
+    for (now, id, expected) in [
+        ("2026-11-23T10:44:00Z", absent_client, AppointmentState::Scheduled),
+        ("2026-11-23T10:45:00Z", absent_client, AppointmentState::NoShow),
+        ("2026-11-23T11:14:00Z", waited.facts.appointment.id, AppointmentState::Waiting),
+        ("2026-11-23T11:15:00Z", waited.facts.appointment.id, AppointmentState::NoShow),
+    ] {
+        bench.clock.set(at(now));
+        bench.app.tick(at(now)).await.unwrap();
+        assert_eq!(bench.app.appointment(&doctor, id).await.unwrap().meeting.appointment.state, expected);
+    }
+    let absent = async |id| bench.app.appointment(&doctor, id).await.unwrap().meeting.appointment.absent;
+    assert_eq!(absent(absent_client).await, Some(Party::Client));
+    assert_eq!(absent(waited.facts.appointment.id).await, Some(Party::Provider));
+}
+
+#[tokio::test]
+async fn a_restart_closes_what_was_open_and_people_come_back() {
+    let call = Call::running().await;
+    call.bench.clock.set(at("2026-11-23T10:10:00Z"));
+    call.bench.app.recover().await.unwrap();
+    let stays = call.desk().await.meeting.stays;
+    assert!(stays.iter().all(|stay| stay.left_at == Some(at("2026-11-23T10:10:00Z"))));
+    call.joined(&call.client, "C2", "2026-11-23T10:10:04Z").await;
+    call.joined(&call.provider, "P2", "2026-11-23T10:10:05Z").await;
+    call.tick("2026-11-23T10:20:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+    let actual_start = call.desk().await.meeting.appointment.actual_start;
+    assert_eq!(actual_start, Some(at("2026-11-23T10:00:03Z")), "it did not begin anew");
+}
+
+#[tokio::test]
+async fn a_finished_room_leaves_nobody_in_it() {
+    let call = Call::running().await;
+    let finished = RoomEvent::RoomFinished { room: call.room.clone(), at: at("2026-11-23T10:35:00Z") };
+    call.bench.clock.set(at("2026-11-23T10:35:00Z"));
+    call.bench.app.handle_room_event(&finished).await.unwrap();
+    assert_eq!(call.state().await, AppointmentState::Completed);
+    let unknown = RoomEvent::RoomFinished { room: "someone-elses".to_owned(), at: at(TEN) };
+    call.bench.app.handle_room_event(&unknown).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_meeting_that_has_not_begun_is_cancelled_not_ended() {
+    let call = Call::new().await;
+    let doctor = call.bench.member("doctor@demo.test").await;
+    let error = call.bench.app.end(&doctor, call.id).await.unwrap_err();
+    assert_eq!(error.code, "appointment_not_started");
+    call.joined(&call.provider, "P1", "2026-11-23T09:59:10Z").await;
+    call.joined(&call.client, "C1", "2026-11-23T10:00:03Z").await;
+    let error = call.bench.app.cancel_by_member(&doctor, call.id, "Ill").await.unwrap_err();
+    assert_eq!(error.code, "appointment_in_progress");
+}
+
+#[tokio::test]
+async fn a_room_that_could_not_be_closed_is_closed_by_the_outbox() {
+    let call = Call::running().await;
+    call.bench.deliver().await;
+    *call.bench.media.down.lock().unwrap() = true;
+    let doctor = call.bench.member("doctor@demo.test").await;
+    call.bench.app.end(&doctor, call.id).await.unwrap();
+    assert!(call.bench.media.closed.lock().unwrap().is_empty());
+    *call.bench.media.down.lock().unwrap() = false;
+    call.bench.deliver().await;
+    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+}
+
+#[tokio::test]
+async fn an_appointment_at_the_practice_is_no_no_show() {
+    let bench = Bench::new().await;
+    let service = bench.service("check-up").await;
+    let mut request = bench.request("2026-11-25T10:00:00Z").await;
+    request.service_id = service.id;
+    let id = bench.app.book(&request, None).await.unwrap().facts.appointment.id;
+    bench.clock.set(at("2026-11-25T11:00:00Z"));
+    bench.app.tick(bench.app.now()).await.unwrap();
+    let doctor = bench.member("doctor@demo.test").await;
+    let appointment = bench.app.appointment(&doctor, id).await.unwrap().meeting.appointment;
+    assert_eq!((appointment.state, appointment.actual_start), (AppointmentState::Completed, None));
+}
