@@ -46,6 +46,20 @@ export interface Service {
   readonly price: Money | null;
   readonly provider_ids: readonly string[];
   readonly active: boolean;
+  /** Given to members only. */
+  readonly rules?: BookingRules;
+}
+
+/** In minutes, but for `maximum_advance_days`. */
+export interface BookingRules {
+  readonly buffer_before: number;
+  readonly buffer_after: number;
+  readonly minimum_notice: number;
+  readonly maximum_advance_days: number;
+  readonly slot_interval: number | null;
+  readonly slot_offset: number;
+  readonly join_before: number;
+  readonly join_after: number;
 }
 
 export type ServiceInput = Omit<Service, "id" | "slug"> & { readonly slug?: string };
@@ -183,7 +197,7 @@ export interface Member {
 }
 
 export interface Me {
-  readonly member: Member;
+  readonly member: Member & { readonly has_password: boolean };
   readonly organisation: OrganisationLink & { readonly labels: Labels; readonly time_zone: Zone };
 }
 

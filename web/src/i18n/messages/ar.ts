@@ -320,11 +320,18 @@ const ar: Translation<typeof en> = {
   "role.client": "عميل",
   "account.password": "كلمة المرور",
   "account.current": "كلمة المرور الحالية",
-  "account.current_none": "اتركها فارغة إن لم تكن لديك واحدة بعد.",
   "account.current_wrong": "هذه ليست كلمة مرورك الحالية.",
   "account.new": "كلمة المرور الجديدة",
   "account.new_like": { zero: "{count} حرف على الأقل", one: "حرف واحد على الأقل", two: "حرفان على الأقل", few: "{count} أحرف على الأقل", many: "{count} حرفًا على الأقل", other: "{count} حرف على الأقل" },
   "account.password_saved": "تم تعيين كلمة مرورك",
+  "service.rules": "قواعد الحجز",
+  "service.buffer_before": "وقت فراغ قبله",
+  "service.buffer_after": "وقت فراغ بعده",
+  "service.notice": "الحجز قبل الموعد بما لا يقل عن",
+  "service.advance": "الحجز مسبقًا بما لا يزيد عن",
+  "service.join_before": "تُفتح المكالمة قبل البدء بـ",
+  "service.none_minutes": "لا شيء",
+  "account.no_password": "تسجّل الدخول بروابط تُرسل إلى بريدك. بكلمة مرور يمكنك الدخول من دونها.",
 };
 
 export default ar;

@@ -336,11 +336,19 @@ const de: Translation<typeof en> = {
   "role.client": "Klient",
   "account.password": "Passwort",
   "account.current": "Jetziges Passwort",
-  "account.current_none": "Leer lassen, wenn Sie noch keines haben.",
   "account.current_wrong": "Das ist nicht Ihr jetziges Passwort.",
   "account.new": "Neues Passwort",
   "account.new_like": { one: "Mindestens {count} Zeichen", other: "Mindestens {count} Zeichen" },
   "account.password_saved": "Ihr Passwort ist gesetzt",
+  "service.rules": "Regeln für Buchungen",
+  "service.buffer_before": "Freie Zeit davor",
+  "service.buffer_after": "Freie Zeit danach",
+  "service.notice": "Mindestens so lange vorher buchen",
+  "service.advance": "Höchstens so weit im Voraus buchen",
+  "service.join_before": "Gespräch öffnet vor Beginn",
+  "service.none_minutes": "Keine",
+  "account.no_password":
+    "Sie melden sich mit Links an, die per E-Mail kommen. Mit einem Passwort geht es auch ohne.",
 };
 
 export default de;

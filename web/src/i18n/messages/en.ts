@@ -326,11 +326,19 @@ const en = {
   "role.client": "Client",
   "account.password": "Password",
   "account.current": "Present password",
-  "account.current_none": "Leave empty if you have none yet.",
   "account.current_wrong": "This is not your present password.",
   "account.new": "New password",
   "account.new_like": { one: "At least {count} character", other: "At least {count} characters" },
   "account.password_saved": "Your password is set",
+  "service.rules": "Rules of booking",
+  "service.buffer_before": "Free time before",
+  "service.buffer_after": "Free time after",
+  "service.notice": "Book at least this long before",
+  "service.advance": "Book at most this long ahead",
+  "service.join_before": "Call opens before the start",
+  "service.none_minutes": "None",
+  "account.no_password":
+    "You sign in by links sent to your e-mail. With a password you can sign in without them.",
 } as const satisfies Messages;
 
 export default en;

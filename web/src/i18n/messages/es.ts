@@ -322,11 +322,19 @@ const es: Translation<typeof en> = {
   "role.client": "Cliente",
   "account.password": "Contraseña",
   "account.current": "Contraseña actual",
-  "account.current_none": "Déjela vacía si aún no tiene.",
   "account.current_wrong": "Esta no es su contraseña actual.",
   "account.new": "Contraseña nueva",
   "account.new_like": { one: "Al menos {count} carácter", other: "Al menos {count} caracteres" },
   "account.password_saved": "Su contraseña está guardada",
+  "service.rules": "Reglas de reserva",
+  "service.buffer_before": "Tiempo libre antes",
+  "service.buffer_after": "Tiempo libre después",
+  "service.notice": "Reservar al menos con esta antelación",
+  "service.advance": "Reservar como máximo con esta antelación",
+  "service.join_before": "La llamada abre antes del inicio",
+  "service.none_minutes": "Ninguno",
+  "account.no_password":
+    "Inicia sesión con enlaces enviados a su correo. Con una contraseña puede prescindir de ellos.",
 };
 
 export default es;

@@ -336,11 +336,19 @@ const fr: Translation<typeof en> = {
   "role.client": "Client",
   "account.password": "Mot de passe",
   "account.current": "Mot de passe actuel",
-  "account.current_none": "Laissez vide si vous n’en avez pas encore.",
   "account.current_wrong": "Ce n’est pas votre mot de passe actuel.",
   "account.new": "Nouveau mot de passe",
   "account.new_like": { one: "Au moins {count} caractère", other: "Au moins {count} caractères" },
   "account.password_saved": "Votre mot de passe est défini",
+  "service.rules": "Règles de réservation",
+  "service.buffer_before": "Temps libre avant",
+  "service.buffer_after": "Temps libre après",
+  "service.notice": "Réserver au moins ce délai avant",
+  "service.advance": "Réserver au plus ce délai à l’avance",
+  "service.join_before": "L’appel ouvre avant le début",
+  "service.none_minutes": "Aucun",
+  "account.no_password":
+    "Vous vous connectez par des liens reçus par e-mail. Un mot de passe permet de s’en passer.",
 };
 
 export default fr;

@@ -38,6 +38,7 @@ export default function AccountPage() {
 function PasswordForm() {
   const t = useT();
   const saving = useSaving();
+  const [hasOne, setHasOne] = useState(useMe().member.has_password);
   const [current, setCurrent] = useState("");
   const [fresh, setFresh] = useState("");
   const [checked, setChecked] = useState(false);
@@ -51,6 +52,7 @@ function PasswordForm() {
       await memberApi.changePassword(fresh, current || undefined);
     });
     if (done) {
+      setHasOne(true);
       setCurrent("");
       setFresh("");
       setChecked(false);
@@ -61,16 +63,19 @@ function PasswordForm() {
       <h2 className="h3">{t("account.password")}</h2>
       {saving.general && !currentWrong && <ProblemBanner error={saving.error} />}
       {saving.saved && <Banner tone="good" role="status" title={t("account.password_saved")} />}
-      <TextField
-        label={t("account.current")}
-        description={t("account.current_none")}
-        type="password"
-        autoComplete="current-password"
-        ltr
-        value={current}
-        onChange={setCurrent}
-        error={currentWrong ? t("account.current_wrong") : null}
-      />
+      {hasOne ? (
+        <TextField
+          label={t("account.current")}
+          type="password"
+          autoComplete="current-password"
+          ltr
+          value={current}
+          onChange={setCurrent}
+          error={currentWrong ? t("account.current_wrong") : null}
+        />
+      ) : (
+        <p className="small soft">{t("account.no_password")}</p>
+      )}
       <TextField
         label={t("account.new")}
         description={t("account.new_like", { count: SHORTEST_PASSWORD })}

@@ -1,10 +1,18 @@
 import { useState } from "react";
-import { memberApi, type Member, type Service, type ServiceInput, type ServiceKind } from "../../api";
+import {
+  memberApi,
+  type BookingRules,
+  type Member,
+  type Service,
+  type ServiceInput,
+  type ServiceKind,
+} from "../../api";
 import { amountText, parseAmount } from "../../app/money";
 import { ProblemBanner } from "../../app/Problem";
 import { useT } from "../../i18n";
 import { Button, Checkbox, Dialog, Select, Switch, TextField } from "../../ui";
 import { parseDurations } from "./model";
+import { ServiceRules } from "./ServiceRules";
 import { useSaving } from "./useSaving";
 
 const KINDS: readonly ServiceKind[] = [
@@ -34,7 +42,20 @@ interface Draft {
   readonly currency: string;
   readonly providers: readonly string[];
   readonly active: boolean;
+  readonly rules: BookingRules;
 }
+
+/** What the server gives a new service. */
+const USUAL_RULES: BookingRules = {
+  buffer_before: 15,
+  buffer_after: 15,
+  minimum_notice: 24 * 60,
+  maximum_advance_days: 60,
+  slot_interval: null,
+  slot_offset: 0,
+  join_before: 15,
+  join_after: 15,
+};
 
 function draftOf(service: Service | null): Draft {
   return {
@@ -46,6 +67,7 @@ function draftOf(service: Service | null): Draft {
     currency: service?.price?.currency ?? "EUR",
     providers: service?.provider_ids ?? [],
     active: service?.active ?? true,
+    rules: service?.rules ?? USUAL_RULES,
   };
 }
 
@@ -72,6 +94,7 @@ export function ServiceDialog({ service, members, onClose, onSaved }: ServiceDia
       price: amount > 0 ? { amount, currency: draft.currency } : null,
       provider_ids: draft.providers,
       active: draft.active,
+      rules: draft.rules,
     };
     const done = await saving.run(async () => {
       await (service ? memberApi.updateService(service.id, input) : memberApi.createService(input));
@@ -171,6 +194,7 @@ export function ServiceDialog({ service, members, onClose, onSaved }: ServiceDia
           </p>
         )}
       </fieldset>
+      <ServiceRules rules={draft.rules} onChange={(rules) => change({ rules })} />
       <Switch isSelected={draft.active} onChange={(active) => change({ active })}>
         {t("service.active")}
       </Switch>
