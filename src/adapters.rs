@@ -10,6 +10,7 @@ use parley_control_app::{
 };
 use parley_signaling::{CommandError, Grants, RoomEventKind, Signaling, TokenMinter, TokenSpec};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// A room that does not answer a command in this time is tried again by the outbox. It bounds the wait of the event
 /// reader on a room that itself waits for its events to be read.
@@ -67,12 +68,23 @@ async fn command(work: impl Future<Output = Result<(), CommandError>>) -> Result
     }
 }
 
-/// Hands room events to the control plane, in order, until signalling ends.
-pub async fn forward_events(app: Arc<App>, mut events: mpsc::Receiver<parley_signaling::RoomEvent>) {
-    while let Some(event) = events.recv().await {
-        if let Some(event) = translate(event) {
-            deliver(&app, &event).await;
-        }
+/// Hands room events to the control plane, in order, until `stop`; what has come by then is handed over too.
+pub async fn forward_events(
+    app: Arc<App>,
+    mut events: mpsc::Receiver<parley_signaling::RoomEvent>,
+    stop: CancellationToken,
+) {
+    while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
+        forward(&app, event).await;
+    }
+    while let Ok(event) = events.try_recv() {
+        forward(&app, event).await;
+    }
+}
+
+async fn forward(app: &App, event: parley_signaling::RoomEvent) {
+    if let Some(event) = translate(event) {
+        deliver(app, &event).await;
     }
 }
 

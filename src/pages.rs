@@ -61,17 +61,18 @@ async fn page(request: Request) -> Response {
     }
     match Files::get("index.html") {
         Some(file) => respond("index.html", file.data.into_owned()),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "The pages are not part of this build: run ./parley build.")
+        None => (StatusCode::SERVICE_UNAVAILABLE, "The pages are not part of this build: start the server with ./parley.")
             .into_response(),
     }
 }
 
 fn respond(path: &str, bytes: Vec<u8>) -> Response {
     let kind = mime_guess::from_path(path).first_or_octet_stream();
+    let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
     // Vite puts a hash of the content into the names under assets/.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     Response::builder()
-        .header(header::CONTENT_TYPE, kind.as_ref())
+        .header(header::CONTENT_TYPE, format!("{kind}{charset}"))
         .header(header::CACHE_CONTROL, cache)
         .body(Body::from(bytes))
         .expect("constant header values are valid")

@@ -98,7 +98,7 @@ impl Running {
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         if let Some(events) = signaling.events() {
-            background.spawn(forward_events(app.clone(), events));
+            background.spawn(forward_events(app.clone(), events, stop.clone()));
         }
         let (worker, token) = (app.clone(), stop.clone());
         background.spawn(async move { worker.run_background(token).await });

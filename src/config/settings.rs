@@ -45,7 +45,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("keys", "made on first start", "API keys of the LiveKit-compatible protocol: key:secret,key:secret"),
     setting("smtp.url", "none: kept as files", "smtp://user:password@host:587 or smtps://…:465"),
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
-    setting("log.filter", "info", "log level or filter, like info,parley_signaling=debug"),
+    setting("log.filter", DEFAULT_FILTER, "log level or filter, like info,parley_signaling=debug"),
     setting("log.format", "text", "text or json"),
     setting("shutdown_seconds", "10", "how long a stopping server waits for requests and participants"),
 ];
@@ -53,6 +53,8 @@ pub const SETTINGS: &[Setting] = &[
 const MAX_WORKERS: usize = 256;
 const MAX_SHUTDOWN_SECONDS: u64 = 600;
 const MIN_SECRET_LENGTH: usize = 16;
+/// The STUN codec warns of every malformed datagram, which any stranger can send.
+const DEFAULT_FILTER: &str = "info,stun_types=error";
 const DEV_KEY: (&str, &str) = ("devkey", "secret");
 
 /// Reads values one by one and keeps every mistake.
@@ -270,7 +272,7 @@ fn mail(reader: &mut Reader<'_>) -> MailConfig {
 }
 
 fn log(reader: &mut Reader<'_>) -> LogConfig {
-    let filter = reader.text("log.filter").unwrap_or("info").to_owned();
+    let filter = reader.text("log.filter").unwrap_or(DEFAULT_FILTER).to_owned();
     if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
         reader.fail("log.filter", format!("“{filter}” is not a level or filter"));
     }
