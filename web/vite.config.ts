@@ -17,6 +17,14 @@ export default defineConfig({
     // Inlined files would need data: in every directive of the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // livekit-client is one file of 540 kB, loaded only on the way into a call.
+    chunkSizeWarningLimit: 600,
+    rolldownOptions: {
+      output: {
+        // Each icon would be a file of its own otherwise, and a page asks for twenty.
+        codeSplitting: { groups: [{ name: "icons", test: /node_modules[\\/]lucide-react/ }] },
+      },
+    },
   },
   server: {
     port: 5173,
