@@ -251,7 +251,9 @@ fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&s
                 match *line {
                     "a=sendonly" => push("a=inactive"),
                     "a=sendrecv" => push("a=recvonly"),
-                    line if names_source(line) => {}
+                    // The sources stay: without them a client drops its receiver, and takes the
+                    // same SSRC later for one that is still set up (libwebrtc).
+                    line if line.starts_with("a=msid:") || source_msid(line).is_some() => {}
                     line => push(line),
                 }
             }
@@ -289,10 +291,6 @@ fn prefer(media: &str, lines: &[&str], codec: &str) -> String {
     let (head, pts) = words.split_at(words.len().min(3));
     let (preferred, others): (Vec<&str>, Vec<&str>) = pts.iter().copied().partition(first);
     format!("m={}", [head, &preferred, &others].concat().join(" "))
-}
-
-fn names_source(line: &str) -> bool {
-    ["a=msid:", "a=ssrc:", "a=ssrc-group:"].iter().any(|prefix| line.starts_with(prefix))
 }
 
 /// (SSRC, stream and track) of a line `a=ssrc:… msid:…`.

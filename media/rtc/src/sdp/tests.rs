@@ -127,11 +127,11 @@ fn answer_names_what_is_shown_and_silences_the_rest() {
         .replace("WMS abc def", "WMS *")
         .replace(
             "a=sendonly\r\na=msid:abc xyz\r\na=ssrc:1 cname:xyz\r\na=ssrc:1 msid:abc xyz\r\n",
-            "a=inactive\r\n",
+            "a=inactive\r\na=ssrc:1 cname:xyz\r\n",
         )
         .replace("def uvw", "PA_a|TR_b TR_b")
         .replace("a=msid:ghi rst\r\n", "")
-        .replace("a=sendrecv\r\na=msid:jkl opq\r\na=ssrc:9 cname:opq\r\n", "a=recvonly\r\n");
+        .replace("a=sendrecv\r\na=msid:jkl opq\r\na=ssrc:9 cname:opq\r\n", "a=recvonly\r\na=ssrc:9 cname:opq\r\n");
     assert_eq!(rewritten, expected);
 }
 
