@@ -17,6 +17,8 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
+use crate::descriptor;
+
 /// Where the estimate of a new connection begins: one good video layer and sound.
 const ESTIMATE_START: Bitrate = Bitrate::kbps(2_000);
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
@@ -31,15 +33,17 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(str0m::crypto::from_feature_flags())))
 }
 
-/// Header extensions: sound level, send time, transport-wide sequence, mid, rids, rotation.
+/// Header extensions: sound level, send time, transport-wide sequence, mid, rids, rotation,
+/// and for AV1 the dependency descriptor. The ids are those that browsers offer; from 15 on
+/// each packet would need the longer form.
 ///
-/// Not negotiated: the layer allocation and the dependency descriptor. Both are
-/// parsed before a packet is authenticated, and neither is needed while layers
-/// are announced over signaling and VP9 and AV1 are forwarded whole.
+/// Not negotiated: the layer allocation. It would be parsed before a packet is authenticated,
+/// and layers are announced over signaling.
 fn extensions() -> ExtensionMap {
     let mut map = ExtensionMap::standard();
-    map.set(14, Extension::PlayoutDelay);
-    map.set(15, Extension::VideoContentType);
+    map.set(5, Extension::PlayoutDelay);
+    map.set(6, Extension::VideoContentType);
+    map.set(12, descriptor::extension());
     map
 }
 

@@ -9,6 +9,7 @@ mod channels;
 mod codecs;
 mod command;
 mod demux;
+mod descriptor;
 mod handle;
 mod metrics;
 mod negotiation;

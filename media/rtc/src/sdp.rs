@@ -8,6 +8,8 @@
 
 use parley_media_core::MediaKind;
 
+use crate::descriptor;
+
 /// Longest description taken from a client. Fifty sections are about 100 KiB.
 pub(crate) const SDP_BYTES_MAX: usize = 256 * 1024;
 /// Most sections of a connection. The cost of sending grows with them.
@@ -235,11 +237,10 @@ fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&s
         return;
     }
     let mid = lines.iter().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or_default();
-    let names_no_stream = |line: &&&str| !line.starts_with("a=msid:");
     match role(mid) {
-        Role::Other => lines.iter().filter(names_no_stream).for_each(|line| push(line)),
+        Role::Other => lines.iter().filter(|line| is_for_receiving(line, "")).for_each(|line| push(line)),
         Role::Takes { codec } => {
-            for line in lines.iter().filter(names_no_stream) {
+            for line in lines.iter().filter(|line| is_for_receiving(line, &codec)) {
                 match line.strip_prefix("m=") {
                     Some(media) => push(&prefer(media, lines, &codec)),
                     None => push(line),
@@ -270,6 +271,12 @@ fn write_part(out: &mut String, lines: &[&str], in_media: bool, role: impl Fn(&s
             }
         }
     }
+}
+
+/// Whether a line belongs into a section on which the server only receives.
+fn is_for_receiving(line: &str, codec: &str) -> bool {
+    let descriptor = line.starts_with("a=extmap:") && line.ends_with(descriptor::URI);
+    !line.starts_with("a=msid:") && (!descriptor || codec.eq_ignore_ascii_case("video/AV1"))
 }
 
 /// The `m=` line with the payload types of a codec, and their repairs, first. Browsers send

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parley_media_core::{Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, Spatial, TrackKey};
+use parley_media_core::{Codec, Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, Spatial, TrackKey};
 use str0m::{
     bwe::Bitrate,
     media::{KeyframeRequestKind, Mid, Pt},
@@ -15,6 +15,7 @@ use crate::{
     Connection, MediaEvent, StreamState,
     arena::Key,
     codecs::{InPayload, OutPayload, mime},
+    descriptor,
 };
 
 /// A packet on its way, with what is worked out at most once for all receivers.
@@ -230,7 +231,7 @@ fn rtp_write(
     let received = &outgoing.packet.header.ext_vals;
     // Only what concerns the picture or the sound goes on; mid, rids, times and transport
     // numbers are of the other connection.
-    let values = ExtensionValues {
+    let mut values = ExtensionValues {
         audio_level: received.audio_level,
         voice_activity: received.voice_activity,
         video_orientation: received.video_orientation,
@@ -239,6 +240,9 @@ fn rtp_write(
         play_delay_max: received.play_delay_max,
         ..ExtensionValues::default()
     };
+    if outgoing.payload.codec() == Some(Codec::Av1) {
+        descriptor::pass_on(received, &mut values);
+    }
     let write = RtpWrite::new(pt, forward.sequence.into(), forward.timestamp, ctx.now, payload)
         .marker(forward.marker)
         .ext_vals(values)

@@ -161,6 +161,15 @@ fn the_codec_wished_for_comes_first() {
 }
 
 #[test]
+fn the_dependency_descriptor_is_for_av1() {
+    let line = format!("a=extmap:12 {}\r\n", crate::descriptor::URI);
+    let answer = format!("m=video 9 UDP/TLS/RTP/SAVPF 45\r\na=mid:3\r\n{line}a=rtpmap:45 AV1/90000\r\n");
+    let has = |role: Role| rewrite(&answer, |_| role.clone()).contains(&line);
+    assert!(has(Role::Takes { codec: "video/AV1".into() }) && has(Role::Idle));
+    assert!(!has(Role::Takes { codec: "video/VP8".into() }) && !has(Role::Other));
+}
+
+#[test]
 fn ids_cannot_add_lines() {
     assert_eq!(token("PA_abc|TR_x"), "PA_abc|TR_x");
     assert_eq!(token("a\r\na=evil:1 2"), "aaevil12");
