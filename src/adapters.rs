@@ -39,7 +39,8 @@ impl SignalingRooms {
 impl Rooms for SignalingRooms {
     fn mint_media_token(&self, grant: &MediaGrant) -> Result<String, RoomsError> {
         let ttl = grant.expires_at.duration_since(Timestamp::now());
-        let ttl = Duration::try_from(ttl).map_err(|_| RoomsError("the token would have expired".to_owned()))?;
+        let ttl =
+            Duration::try_from(ttl).map_err(|_| RoomsError("the token would have expired".to_owned()))?;
         let grants = Grants { room_admin: grant.host, ..Grants::join(grant.room.as_str()) };
         let spec = TokenSpec {
             identity: grant.identity.clone(),
@@ -108,14 +109,28 @@ fn translate(event: parley_signaling::RoomEvent) -> Option<RoomEvent> {
     match event.kind {
         RoomEventKind::ParticipantJoined { identity, sid, .. } => {
             let (identity, session) = (identity.to_string(), sid.to_string());
-            Some(RoomEvent::ParticipantJoined { room, identity, session, at, network: Some(TRANSPORT.to_owned()) })
+            Some(RoomEvent::ParticipantJoined {
+                room,
+                identity,
+                session,
+                at,
+                network: Some(TRANSPORT.to_owned()),
+            })
         }
         RoomEventKind::ParticipantLeft { identity, sid, .. } => {
             let (identity, session) = (identity.to_string(), sid.to_string());
-            Some(RoomEvent::ParticipantLeft { room, identity, session, at, network: Some(TRANSPORT.to_owned()) })
+            Some(RoomEvent::ParticipantLeft {
+                room,
+                identity,
+                session,
+                at,
+                network: Some(TRANSPORT.to_owned()),
+            })
         }
         RoomEventKind::Finished => Some(RoomEvent::RoomFinished { room, at }),
-        RoomEventKind::Started | RoomEventKind::TrackPublished { .. } | RoomEventKind::TrackUnpublished { .. } => None,
+        RoomEventKind::Started
+        | RoomEventKind::TrackPublished { .. }
+        | RoomEventKind::TrackUnpublished { .. } => None,
     }
 }
 
@@ -128,6 +143,7 @@ pub fn join_token(
     valid: Duration,
 ) -> Result<String, parley_signaling::NoApiKey> {
     let grants = Grants::join(room);
-    let spec = TokenSpec { identity: identity.to_owned(), name: name.to_owned(), grants, ..TokenSpec::default() };
+    let spec =
+        TokenSpec { identity: identity.to_owned(), name: name.to_owned(), grants, ..TokenSpec::default() };
     minter.mint(spec, valid)
 }

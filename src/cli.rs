@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, SETTINGS, Sources};
 
 #[derive(Debug, Parser)]
-#[command(name = "parley", version, about = "Consultations by video: booking, waiting room and SFU in one program")]
+#[command(
+    name = "parley",
+    version,
+    about = "Consultations by video: booking, waiting room and SFU in one program"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -137,7 +141,9 @@ impl ConfigArgs {
 }
 
 fn settings_help() -> String {
-    let mut help = String::from("Settings (file key; variable PARLEY_KEY_WITH_UNDERSCORES; any key + _file reads it from a file):\n");
+    let mut help = String::from(
+        "Settings (file key; variable PARLEY_KEY_WITH_UNDERSCORES; any key + _file reads it from a file):\n",
+    );
     for setting in SETTINGS {
         help.push_str(&format!("  {:<18} {} [{}]\n", setting.key, setting.help, setting.default));
     }
@@ -148,7 +154,9 @@ fn settings_help() -> String {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match &cli.command {
-        Command::Serve(args) => load(args).and_then(|config| crate::serve::run(config).map_err(|e| e.to_string())),
+        Command::Serve(args) => {
+            load(args).and_then(|config| crate::serve::run(config).map_err(|e| e.to_string()))
+        }
         Command::Config(args) => load(args).map(|config| print_line(&format!("{config:#?}"))),
         Command::Token(args) => token(args),
         Command::Loadtest(args) => loadtest(args),

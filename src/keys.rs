@@ -44,14 +44,16 @@ impl Keys {
                 .map_err(|error| io::Error::other(format!("{} is damaged: {error}", path.display())))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&config.data)?;
-                let kept = Kept { links: random(LINK_KEY_BYTES)?, api_key: api_key()?, api_secret: random(32)? };
+                let kept =
+                    Kept { links: random(LINK_KEY_BYTES)?, api_key: api_key()?, api_secret: random(32)? };
                 write_private(&path, &serde_json::to_vec_pretty(&kept)?)?;
                 kept
             }
             Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         };
         let links = URL_SAFE_NO_PAD.decode(&kept.links).ok().and_then(|bytes| bytes.try_into().ok());
-        let links = links.ok_or_else(|| io::Error::other(format!("{}: “links” is damaged", path.display())))?;
+        let links =
+            links.ok_or_else(|| io::Error::other(format!("{}: “links” is damaged", path.display())))?;
         let mut api = config.keys.clone();
         if api.is_empty() {
             api.push((kept.api_key, Secret::new(kept.api_secret)));

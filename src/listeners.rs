@@ -30,7 +30,10 @@ pub struct Listeners {
 impl Listeners {
     /// Binds what is configured, so that a port in use is reported before anything else starts.
     pub fn bind(config: &HttpConfig) -> Result<Self, ListenError> {
-        Ok(Self { http: bind(config.listen, "http.listen")?, https: bind(config.https_listen, "https.listen")? })
+        Ok(Self {
+            http: bind(config.listen, "http.listen")?,
+            https: bind(config.https_listen, "https.listen")?,
+        })
     }
 }
 
@@ -56,7 +59,11 @@ pub struct Serving {
 
 impl Serving {
     /// Begins to accept on all listeners.
-    pub async fn start(listeners: Listeners, certificate: &Certificate, router: Router) -> Result<Self, ListenError> {
+    pub async fn start(
+        listeners: Listeners,
+        certificate: &Certificate,
+        router: Router,
+    ) -> Result<Self, ListenError> {
         let mut serving = Self { handles: Vec::new(), tasks: JoinSet::new() };
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         if let Some((address, listener)) = listeners.http {
@@ -69,9 +76,9 @@ impl Serving {
         if let Some((address, listener)) = listeners.https {
             let handle = Handle::new();
             let failed = |source| ListenError::Bind { address, setting: "https.listen", source };
-            let tls = RustlsConfig::from_pem_file(&certificate.chain, &certificate.key).await.map_err(|source| {
-                ListenError::Certificate { path: certificate.chain.display().to_string(), source }
-            })?;
+            let tls = RustlsConfig::from_pem_file(&certificate.chain, &certificate.key).await.map_err(
+                |source| ListenError::Certificate { path: certificate.chain.display().to_string(), source },
+            )?;
             let server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle.clone());
             serving.tasks.spawn(server.serve(service));
             serving.handles.push(handle);

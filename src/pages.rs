@@ -61,7 +61,10 @@ async fn page(request: Request) -> Response {
     }
     match Files::get("index.html") {
         Some(file) => respond("index.html", file.data.into_owned()),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "The pages are not part of this build: start the server with ./parley.")
+        None => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The pages are not part of this build: start the server with ./parley.",
+        )
             .into_response(),
     }
 }

@@ -179,7 +179,9 @@ async fn app(config: &Config, keys: &Keys, signaling: &Signaling) -> Result<Arc<
     let url: DatabaseUrl = config.database_url.expose().parse().map_err(database_error)?;
     let store = Store::open(&url).await.map_err(database_error)?;
     let mailer: Arc<dyn Mailer> = match &config.mail.smtp_url {
-        Some(url) => Arc::new(SmtpMailer::from_url(url.expose()).map_err(|error| ServeError::Mail(error.to_string()))?),
+        Some(url) => {
+            Arc::new(SmtpMailer::from_url(url.expose()).map_err(|error| ServeError::Mail(error.to_string()))?)
+        }
         None => {
             let folder = config.data_file("mail");
             tracing::warn!(folder = %folder.display(), "no smtp.url is set: mails are kept as files");
@@ -209,7 +211,13 @@ fn database_error(error: impl std::fmt::Display) -> ServeError {
 }
 
 /// All routes: the client protocol, the API, the pages, health.
-fn router(config: &Config, signaling: &Signaling, app: Arc<App>, trusted: bool, stop: CancellationToken) -> Router {
+fn router(
+    config: &Config,
+    signaling: &Signaling,
+    app: Arc<App>,
+    trusted: bool,
+    stop: CancellationToken,
+) -> Router {
     let https = config.public_url.scheme() == "https";
     let http = HttpConfig {
         public_url: config.public_url.clone(),
@@ -235,7 +243,11 @@ async fn demo(config: &Config, app: &App) -> Result<Vec<Login>, ServeError> {
     if let Some(logins) = app.seed_demo(&DemoPasswords::default()).await.map_err(|error| failed(&error))? {
         let logins: Vec<Login> = logins
             .into_iter()
-            .map(|login| Login { role: login.role.as_str().to_owned(), email: login.email, password: login.password })
+            .map(|login| Login {
+                role: login.role.as_str().to_owned(),
+                email: login.email,
+                password: login.password,
+            })
             .collect();
         let json = serde_json::to_vec_pretty(&logins).map_err(|error| failed(&error))?;
         tls::write_private(&path, &json).map_err(|error| failed(&error))?;
@@ -255,7 +267,7 @@ struct Login {
 
 /// Tells the person at the terminal where to go.
 fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins: &[Login], took: Duration) {
-    let mut text = format!("Parley {} is ready ({} ms)\n", env!("CARGO_PKG_VERSION"), took.as_millis());
+    let mut text = format!("Parley {}\n", env!("CARGO_PKG_VERSION"));
     if let Some(address) = addresses.https {
         text.push_str(&format!("  pages       https://{}\n", host_and_port(address)));
         if own_certificate {
@@ -269,7 +281,9 @@ fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins
         text.push_str(&format!("  media       udp {address}\n"));
     }
     text.push_str(&format!("  data        {}\n", config.data.display()));
-    if config.dev && let Some((key, secret)) = config.keys.first() {
+    if config.dev
+        && let Some((key, secret)) = config.keys.first()
+    {
         text.push_str(&format!("  API key     {key}, secret {}\n", secret.expose()));
     }
     for login in logins {
@@ -278,9 +292,12 @@ fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins
     if config.demo {
         let page = addresses.http.or(addresses.https).map(host_and_port).unwrap_or_default();
         let scheme = if addresses.http.is_some() { "http" } else { "https" };
-        text.push_str(&format!("  book a time {scheme}://{page}/o/demo\n  sign in     {scheme}://{page}/sign-in\n"));
+        text.push_str(&format!(
+            "  book a time {scheme}://{page}/o/demo\n  sign in     {scheme}://{page}/sign-in\n"
+        ));
     }
-    print_line(text.trim_end());
+    text.push_str(&format!("Parley is ready ({} ms)", took.as_millis()));
+    print_line(&text);
     tracing::info!(took_ms = took.as_millis(), "ready");
 }
 

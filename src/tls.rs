@@ -45,10 +45,12 @@ pub fn certificate(config: &Config) -> io::Result<Certificate> {
     }
     let folder = config.data_file("tls");
     fs::create_dir_all(&folder)?;
-    let certificate = Certificate { chain: folder.join("certificate.pem"), key: folder.join("key.pem"), own: true };
+    let certificate =
+        Certificate { chain: folder.join("certificate.pem"), key: folder.join("key.pem"), own: true };
     let names = names(config);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let kept = fs::read(folder.join("made.json")).ok().and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok());
+    let kept =
+        fs::read(folder.join("made.json")).ok().and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok());
     let usable = kept.is_some_and(|made| {
         made.names == names && made.expires > (now + RENEW_BEFORE).as_secs() && certificate.chain.exists()
     });
@@ -89,7 +91,8 @@ fn names(config: &Config) -> Vec<String> {
     }
     names.extend(config.public_url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()));
     let listen = config.http.https_listen.map(|address| address.ip());
-    names.extend(config.media.advertise.iter().copied().chain(listen).filter(usable).map(|ip| ip.to_string()));
+    names
+        .extend(config.media.advertise.iter().copied().chain(listen).filter(usable).map(|ip| ip.to_string()));
     names.retain(|name| !name.is_empty());
     names.sort();
     names.dedup();

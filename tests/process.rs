@@ -34,18 +34,13 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let begun = Instant::now();
         let mut printed = String::new();
-        let address = loop {
+        while !printed.contains("is ready") {
             assert!(begun.elapsed() < READY_LIMIT, "not ready: {printed}");
-            let line = lines.next().expect("the server ended before it was ready").unwrap();
-            printed.push_str(&line);
+            printed.push_str(&lines.next().expect("the server ended before it was ready").unwrap());
             printed.push('\n');
-            if let Some(rest) = line.split("http://127.0.0.1:").nth(1) {
-                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                if line.contains("plain HTTP") {
-                    break format!("127.0.0.1:{port}");
-                }
-            }
-        };
+        }
+        let plain = printed.lines().find(|line| line.contains("plain HTTP")).unwrap();
+        let address = plain.split("http://").nth(1).unwrap().to_owned();
         // Later lines are read on, so that the pipe never fills.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address, printed }
@@ -96,11 +91,12 @@ fn serves_health_and_api_and_stops_cleanly() {
 fn the_demo_is_there_once_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let first = Server::start(folder.path(), &["--dev", "--demo"]);
-    assert!(first.printed.contains("@demo.test"), "no demo logins in: {}", first.printed);
+    assert!(first.printed.contains("doctor@demo.test  password "), "no demo logins in: {}", first.printed);
     let (_, organisations) = first.get("/api/v1/public/organisations");
     assert!(organisations.contains("demo"), "{organisations}");
     assert_eq!(first.terminate(), Some(0));
     let second = Server::start(folder.path(), &["--dev", "--demo"]);
+    assert!(second.printed.contains("doctor@demo.test  password "), "{}", second.printed);
     let (_, again) = second.get("/api/v1/public/organisations");
     assert_eq!(organisations.matches("\"slug\"").count(), again.matches("\"slug\"").count());
 }
@@ -110,7 +106,8 @@ fn a_data_folder_has_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Server::start(folder.path(), &["--dev"]);
     let data = folder.path().to_str().unwrap();
-    let second = run(&["serve", "--dev", "--data", data, "--http-listen", "127.0.0.1:0", "--media-udp-port", "0"]);
+    let second =
+        run(&["serve", "--dev", "--data", data, "--http-listen", "127.0.0.1:0", "--media-udp-port", "0"]);
     assert_eq!(second.status.code(), Some(1));
     let message = String::from_utf8(second.stderr).unwrap();
     assert!(message.contains("is in use by another server"), "{message}");
@@ -130,7 +127,8 @@ fn a_port_in_use_is_said_plainly() {
 
 #[test]
 fn all_mistakes_of_the_configuration_at_once() {
-    let output = run(&["serve", "--set", "media.workers=none", "--set", "htpp.listen=x", "--https-listen", "nowhere"]);
+    let output =
+        run(&["serve", "--set", "media.workers=none", "--set", "htpp.listen=x", "--https-listen", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8(output.stderr).unwrap();
     for part in ["3 mistakes", "media.workers", "did you mean http.listen?", "https.listen"] {

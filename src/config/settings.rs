@@ -10,7 +10,8 @@ use std::{
 use url::Url;
 
 use super::{
-    Config, ConfigError, ConfigErrors, HttpConfig, LogConfig, MailConfig, MediaSettings, Secret, Sources, TlsConfig,
+    Config, ConfigError, ConfigErrors, HttpConfig, LogConfig, MailConfig, MediaSettings, Secret, Sources,
+    TlsConfig,
 };
 
 /// One setting, for help and for finding typing errors.
@@ -29,20 +30,32 @@ pub const SETTINGS: &[Setting] = &[
     setting("data", "parley-data", "folder of the database, certificate, keys and mail copies"),
     setting("dev", "false", "development: plain HTTP on 127.0.0.1:7880, API key devkey, secret secret"),
     setting("demo", "false", "make a demo practice with logins on first start"),
-    setting("public_url", "from the listeners", "what people's links begin with, like https://parley.example.org"),
+    setting(
+        "public_url",
+        "from the listeners",
+        "what people's links begin with, like https://parley.example.org",
+    ),
     setting("http.listen", "127.0.0.1:7880", "plain HTTP, or off; loopback only unless http.behind_proxy"),
     setting("http.behind_proxy", "false", "a proxy in front does TLS; plain HTTP may listen on any address"),
     setting("https.listen", "0.0.0.0:7443 (with dev: off)", "HTTPS, or off"),
     setting("tls.certificate", "made on first start", "PEM file with the certificate chain"),
     setting("tls.key", "made on first start", "PEM file with the private key"),
-    setting("tls.names", "localhost and this machine's", "names and addresses in the certificate that is made"),
+    setting(
+        "tls.names",
+        "localhost and this machine's",
+        "names and addresses in the certificate that is made",
+    ),
     setting("database.url", "sqlite in the data folder", "sqlite:///path/file.db or postgres://…"),
     setting("media.workers", "one per core", "threads that forward media, each with its own UDP port"),
     setting("media.udp_port", "7882", "first UDP port of media; 0 = any free one"),
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
     setting("stun.listen", "off", "STUN over UDP for clients, like 0.0.0.0:3478"),
-    setting("keys", "made on first start", "API keys of the LiveKit-compatible protocol: key:secret,key:secret"),
+    setting(
+        "keys",
+        "made on first start",
+        "API keys of the LiveKit-compatible protocol: key:secret,key:secret",
+    ),
     setting("smtp.url", "none: kept as files", "smtp://user:password@host:587 or smtps://…:465"),
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
     setting("log.filter", DEFAULT_FILTER, "log level or filter, like info,parley_signaling=debug"),
@@ -119,7 +132,10 @@ impl Reader<'_> {
                     keys.push((key.to_owned(), Secret::new(secret)));
                 }
                 Some((key, _)) if !key.is_empty() => {
-                    self.fail("keys", format!("the secret of {key} is shorter than {MIN_SECRET_LENGTH} characters"));
+                    self.fail(
+                        "keys",
+                        format!("the secret of {key} is shorter than {MIN_SECRET_LENGTH} characters"),
+                    );
                 }
                 _ => self.fail("keys", "an entry is not of the form key:secret"),
             }
@@ -139,7 +155,8 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
     let media = media(&mut reader, dev);
     let data = PathBuf::from(reader.text("data").unwrap_or("parley-data"));
     let public_url = public_url(&mut reader, &http);
-    let database_url = reader.text("database.url").map_or_else(|| Config::default_database(&data), ToOwned::to_owned);
+    let database_url =
+        reader.text("database.url").map_or_else(|| Config::default_database(&data), ToOwned::to_owned);
     if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
         reader.fail("database.url", "begins neither with sqlite: nor with postgres:");
     }
@@ -175,7 +192,9 @@ fn http(reader: &mut Reader<'_>, dev: bool) -> HttpConfig {
     {
         reader.fail(
             "http.listen",
-            format!("{address} would carry passwords unencrypted; use https.listen, or set http.behind_proxy"),
+            format!(
+                "{address} would carry passwords unencrypted; use https.listen, or set http.behind_proxy"
+            ),
         );
     }
     if listen.is_none() && https_listen.is_none() {
@@ -207,7 +226,8 @@ fn tls(reader: &mut Reader<'_>) -> TlsConfig {
         (None, None) => None,
     };
     let names = reader.text("tls.names").unwrap_or_default();
-    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect();
+    let names =
+        names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect();
     TlsConfig { files, names }
 }
 
@@ -240,7 +260,8 @@ fn public_url(reader: &mut Reader<'_>, http: &HttpConfig) -> Url {
         (None, None) => "http://localhost".to_owned(),
     };
     let fallback = Url::parse(&fallback).expect("made of an address and a port");
-    let Some(url) = reader.parsed::<Url>("public_url", "a web address, like https://parley.example.org") else {
+    let Some(url) = reader.parsed::<Url>("public_url", "a web address, like https://parley.example.org")
+    else {
         return fallback;
     };
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

@@ -102,7 +102,11 @@ impl Sources {
         let origin = format!("{origin} → {path}");
         match std::fs::metadata(path) {
             Ok(meta) if meta.len() > SECRET_FILE_MAX_BYTES => {
-                return self.fail(key, &origin, format!("the file is larger than {SECRET_FILE_MAX_BYTES} bytes"));
+                return self.fail(
+                    key,
+                    &origin,
+                    format!("the file is larger than {SECRET_FILE_MAX_BYTES} bytes"),
+                );
             }
             _ => {}
         }

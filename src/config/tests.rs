@@ -69,7 +69,10 @@ fn every_mistake_is_reported_at_once() {
 fn a_mistake_says_where_it_stands_and_what_would_be_right() {
     let errors = Config::load(&sources(&[("medai.udp_port", "1")])).unwrap_err();
     let text = errors.to_string();
-    assert!(text.contains("medai.udp_port (--set): names no setting; did you mean media.udp_port?"), "{text}");
+    assert!(
+        text.contains("medai.udp_port (--set): names no setting; did you mean media.udp_port?"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -89,8 +92,11 @@ fn plain_http_beyond_loopback_needs_a_proxy() {
 #[test]
 fn flags_win_over_environment_over_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    write!(file, "data = 'from-file'\n[media]\nudp_port = 9000\nworkers = 3\nadvertise = ['10.0.0.1', '::1']\n")
-        .unwrap();
+    write!(
+        file,
+        "data = 'from-file'\n[media]\nudp_port = 9000\nworkers = 3\nadvertise = ['10.0.0.1', '::1']\n"
+    )
+    .unwrap();
     let mut sources = Sources::default();
     sources.add_file(file.path());
     sources.add_environment([
