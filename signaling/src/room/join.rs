@@ -211,6 +211,7 @@ fn new_participant(
         client,
         mode,
         auto_subscribe,
+        last_offer: 0,
         state: State::Joining,
         version: 0,
         joined_at_ms: now.wall_ms,

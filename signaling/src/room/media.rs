@@ -16,6 +16,9 @@ impl Room {
                 self.connection_state(participant, connection, state, now);
             }
             MediaEvent::Offer { participant, id, sdp, mid_to_track } => {
+                if let Some(participant) = self.participants.get_mut(&participant) {
+                    participant.last_offer = id;
+                }
                 let description = proto::SessionDescription {
                     r#type: "offer".to_owned(),
                     sdp,

@@ -41,6 +41,8 @@ pub(crate) struct Participant {
     pub(crate) client: proto::ClientInfo,
     pub(crate) mode: PeerMode,
     pub(crate) auto_subscribe: bool,
+    /// Of the last offer sent to the client.
+    pub(crate) last_offer: u32,
     pub(crate) state: State,
     pub(crate) version: u32,
     pub(crate) joined_at_ms: i64,

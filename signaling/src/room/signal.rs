@@ -17,9 +17,7 @@ impl Room {
         let Some(key) = self.by_session.get(&session).copied() else { return };
         match request {
             Request::Offer(offer) => self.offer(key, offer),
-            Request::Answer(answer) => {
-                self.media(MediaCommand::Answer { participant: key, id: answer.id, sdp: answer.sdp });
-            }
+            Request::Answer(answer) => self.answer(key, answer),
             Request::Trickle(trickle) => self.trickle(key, &trickle),
             Request::AddTrack(request) => self.add_track(key, request, now),
             Request::Mute(request) => self.mute(key, &request, now),
@@ -42,6 +40,13 @@ impl Room {
             // Answered by the session itself, without a way through the room.
             Request::Ping(_) | Request::PingReq(_) => {}
         }
+    }
+
+    /// Clients that do not echo the offer's id mean the last one.
+    fn answer(&mut self, key: ParticipantKey, answer: proto::SessionDescription) {
+        let Some(participant) = self.participants.get(&key) else { return };
+        let id = if answer.id == 0 { participant.last_offer } else { answer.id };
+        self.media(MediaCommand::Answer { participant: key, id, sdp: answer.sdp });
     }
 
     fn no_blobs(&mut self, key: ParticipantKey, request_id: u32) {
