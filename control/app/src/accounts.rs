@@ -68,6 +68,7 @@ impl App {
             return Err(credentials_wrong());
         };
         self.account_throttle.forgive(&key);
+        self.address_throttle.uncount(&caller.address);
         self.start_session(member, caller, "session.start").await
     }
 
@@ -111,6 +112,7 @@ impl App {
         let link = self.store.magic_link_use(id, now).await?.ok_or_else(AppError::link_expired)?;
         let member = self.store.member_by_id(link.member_id).await?.filter(|member| member.active);
         let member = member.ok_or_else(AppError::link_expired)?;
+        self.address_throttle.uncount(&caller.address);
         self.start_session(member, caller, "session.start_by_link").await
     }
 

@@ -17,6 +17,7 @@ use crate::links::{JoinClaims, fingerprint, new_code};
 use crate::outbox::Work;
 use crate::ports::BookOutcome;
 use crate::records::{Actor, Booking, IdempotencyKey, Meeting};
+use crate::room_events::is_online;
 
 /// Longest idempotency key.
 const MAX_KEY: usize = 200;
@@ -235,8 +236,12 @@ impl App {
     /// `link_invalid`.
     pub async fn managed(&self, manage_token: &str) -> Result<AppointmentFacts, AppError> {
         let id = self.links.read_manage(manage_token).map_err(|_| AppError::link_invalid())?;
+        let mut audit =
+            self.audit(Actor::Client, None, "appointment.read", ("appointment", Some(id.as_uuid())));
         let appointment = self.store.appointment_by_id(id).await?.ok_or_else(AppError::link_invalid)?;
-        self.facts(appointment).await
+        audit.organisation_id = Some(appointment.organisation_id);
+        let meeting = self.store.meeting_by_id(id, Some(&audit)).await?.ok_or_else(AppError::link_invalid)?;
+        self.facts(meeting.appointment).await
     }
 
     /// The client calls it off.
@@ -318,7 +323,12 @@ impl App {
             AppointmentState::Cancelled => Method::Cancel,
             _ => method,
         };
-        let description = format!("Join: {join}\nCode: {}\nSee or cancel: {manage}", appointment.client_code);
+        let online = is_online(facts.service.kind);
+        let how = match online {
+            true => format!("Join: {join}\nCode: {}\n", appointment.client_code),
+            false => String::new(),
+        };
+        let description = format!("{how}See or cancel: {manage}");
         calendar::render(
             method,
             &Event {
@@ -329,7 +339,7 @@ impl App {
                 end: appointment.end,
                 summary: &format!("{} – {}", facts.service.name, facts.provider.name),
                 description: &description,
-                location: &join,
+                location: if online { &join } else { &facts.organisation.name },
                 url: &manage,
                 organizer: calendar::Party { name: &facts.organisation.name, address: &sender },
                 attendee: calendar::Party {

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::booking::{AppointmentFacts, split_sender};
 use crate::calendar::Method;
 use crate::ports::{CalendarPart, Mail};
+use crate::room_events::is_online;
 
 /// A mail's content before it is rendered.
 struct Letter {
@@ -29,22 +30,25 @@ impl App {
     pub(crate) fn confirmation_mail(&self, facts: &AppointmentFacts, message_id: &str) -> Mail {
         let appointment = &facts.appointment;
         let provider = titled(&facts.provider);
-        let letter = Letter {
-            subject: format!("Your appointment with {provider}, {}", short_time(facts)),
-            blocks: vec![
-                Block::Text(format!("Hello {},", appointment.client.name)),
-                Block::Text(format!("your appointment with {provider} is booked.")),
-                Block::Facts(fact_rows(facts, &appointment.client.zone, &facts.provider.zone)),
-                Block::Text(format!(
-                    "To join, open this link up to {} minutes before the start. Nothing needs to be installed.",
-                    appointment.join_before.0
-                )),
-                Block::Link { label: "Join the consultation".to_owned(), url: self.join_url(appointment) },
-                Block::Text(format!("Or enter the code {} on our page.", appointment.client_code)),
-                Block::Link { label: "See or cancel".to_owned(), url: self.manage_url(appointment.id) },
-                Block::Text("These links are for you alone: please do not pass them on.".to_owned()),
-            ],
-        };
+        let mut blocks = vec![
+            Block::Text(format!("Hello {},", appointment.client.name)),
+            Block::Text(format!("your appointment with {provider} is booked.")),
+            Block::Facts(fact_rows(facts, &appointment.client.zone, &facts.provider.zone)),
+        ];
+        if is_online(facts.service.kind) {
+            blocks.push(Block::Text(format!(
+                "To join, open this link up to {} minutes before the start. Nothing needs to be installed.",
+                appointment.join_before.0
+            )));
+            let url = self.join_url(appointment);
+            blocks.push(Block::Link { label: "Join the consultation".to_owned(), url });
+            blocks.push(Block::Text(format!("Or enter the code {} on our page.", appointment.client_code)));
+        }
+        let url = self.manage_url(appointment.id);
+        blocks.push(Block::Link { label: "See or cancel".to_owned(), url });
+        blocks.push(Block::Text("The links are for you alone: please do not pass them on.".to_owned()));
+        let subject = format!("Your appointment with {provider}, {}", short_time(facts));
+        let letter = Letter { subject, blocks };
         let calendar = CalendarPart {
             method: Method::Request.as_str(),
             content: self.calendar_of(facts, Method::Request),

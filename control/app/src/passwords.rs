@@ -16,6 +16,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Hashes computed at once; more wait.
 const CONCURRENT: usize = 2;
+/// Hashes that may wait for their turn; beyond, callers are told to come back.
+const QUEUE: usize = 64;
 /// Shortest password (NIST SP 800-63B asks for 8 at least).
 pub const MIN_LEN: usize = 10;
 /// Longest password in bytes: hashing costs no more for long ones, parsing does.
@@ -23,12 +25,13 @@ pub const MAX_LEN: usize = 256;
 
 /// Hashes and verifies passwords.
 pub struct Passwords {
+    queue: Semaphore,
     permits: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(CONCURRENT)) }
+        Self { queue: Semaphore::new(QUEUE), permits: Arc::new(Semaphore::new(CONCURRENT)) }
     }
 }
 
@@ -66,6 +69,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, AppError> {
+        let _place = self.queue.try_acquire().map_err(|_| AppError::busy())?;
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await

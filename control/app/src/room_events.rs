@@ -14,8 +14,8 @@ use crate::error::{AppError, ErrorKind};
 use crate::joining::participant_of;
 use crate::records::Meeting;
 
-/// Appointments looked at in one sweep; the rest follow in the next.
-const SWEEP_LIMIT: u32 = 200;
+/// Appointments looked at in one sweep: more than run at once in one installation.
+const SWEEP_LIMIT: u32 = 10_000;
 
 /// What happened in a room. `session` names one connection of a participant, `at` is when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,9 +85,12 @@ impl App {
             self.bus.publish(changed);
         }
         for id in self.store.appointments_due(now, SWEEP_LIMIT).await? {
-            let appointment = self.store.appointment_by_id(id).await?;
-            let Some(appointment) = appointment else { continue };
-            let service = self.store.service_by_id(appointment.service_id).await?;
+            let Some(appointment) = self.store.appointment_by_id(id).await? else { continue };
+            // Whether people meet here matters only once the window has closed.
+            let service = match now >= appointment.planned_close() {
+                true => self.store.service_by_id(appointment.service_id).await?,
+                false => None,
+            };
             let online = service.is_none_or(|service| is_online(service.kind));
             let decide = |meeting: &mut Meeting, _now: Timestamp, effects: &mut Effects| {
                 sweep(meeting, now, online, effects);
@@ -102,13 +105,14 @@ impl App {
         Ok(())
     }
 
-    /// After a restart no connection stands any more: closes every open stay at `now`. Those who come back
-    /// start new ones; a meeting that nobody returns to ends by the usual rule.
+    /// After a restart of the one process that holds the media side no connection stands any more: closes every
+    /// open stay at `now`. Those who come back start new ones; a meeting that nobody returns to ends by the usual
+    /// rule.
     ///
     /// # Errors
     /// Of the store.
     pub async fn recover(&self) -> Result<(), AppError> {
-        for id in self.store.appointments_due(self.now(), u32::MAX).await? {
+        for id in self.store.appointments_due(self.now(), SWEEP_LIMIT).await? {
             let decide = |meeting: &mut Meeting, now: Timestamp, _effects: &mut Effects| {
                 let at = now.min(meeting.appointment.planned_close());
                 for stay in meeting.stays.iter_mut().filter(|stay| stay.left_at.is_none()) {
@@ -123,7 +127,7 @@ impl App {
 }
 
 /// Whether people meet through this program.
-fn is_online(kind: ServiceKind) -> bool {
+pub(crate) fn is_online(kind: ServiceKind) -> bool {
     matches!(kind, ServiceKind::Video | ServiceKind::Hybrid | ServiceKind::QuickQuestion)
 }
 

@@ -60,6 +60,13 @@ impl Throttle {
         Ok(())
     }
 
+    /// The attempt was right: it does not count, those before it do.
+    pub fn uncount(&self, key: &str) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            entry.failures = entry.failures.saturating_sub(1);
+        }
+    }
+
     /// The attempt was right: forget its failures.
     pub fn forgive(&self, key: &str) {
         self.lock().remove(key);
@@ -104,6 +111,17 @@ mod tests {
         throttle.count("a", start).unwrap();
         throttle.forgive("a");
         assert_eq!(throttle.count("a", start), Ok(()));
+    }
+
+    #[test]
+    fn a_right_attempt_takes_only_itself_back() {
+        let throttle = Throttle::new(Limit { failures: 2, window: SignedDuration::from_mins(1) });
+        let start: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
+        throttle.count("a", start).unwrap();
+        throttle.count("a", start).unwrap();
+        throttle.uncount("a");
+        assert_eq!(throttle.count("a", start), Ok(()));
+        assert!(throttle.count("a", start).is_err());
     }
 
     #[test]

@@ -9,24 +9,34 @@ use serde_json::{Value, json};
 use support::{Server, common, request};
 use tower::ServiceExt as _;
 
-/// The first `count` events of a stream, as name and data.
-async fn events(server: &Server, path: &str, cookie: Option<&str>, count: usize) -> Vec<(String, Value)> {
-    let response = server.router.clone().oneshot(request(Method::GET, path, cookie, None)).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-    let mut body = response.into_body().into_data_stream();
-    let mut text = String::new();
-    while text.matches("\n\n").count() < count {
-        text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+/// An open event stream.
+struct Stream {
+    body: axum::body::BodyDataStream,
+    text: String,
+}
+
+impl Stream {
+    async fn open(server: &Server, path: &str, cookie: Option<&str>) -> Self {
+        let response = server.router.clone().oneshot(request(Method::GET, path, cookie, None)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        Self { body: response.into_body().into_data_stream(), text: String::new() }
     }
-    let event = |block: &str| {
+
+    /// The next event's name and data.
+    async fn next(&mut self) -> (String, Value) {
+        while !self.text.contains("\n\n") {
+            self.text.push_str(std::str::from_utf8(&self.body.next().await.unwrap().unwrap()).unwrap());
+        }
+        let (block, rest) = self.text.split_once("\n\n").unwrap();
         let line = |name: &str| {
             let found = block.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             found.trim().to_owned()
         };
-        (line("event:"), serde_json::from_str(&line("data:")).unwrap())
-    };
-    text.split("\n\n").filter(|block| !block.is_empty()).take(count).map(event).collect()
+        let event = (line("event:"), serde_json::from_str(&line("data:")).unwrap());
+        self.text = rest.to_owned();
+        event
+    }
 }
 
 #[tokio::test]
@@ -64,7 +74,9 @@ async fn from_booking_to_goodbye() {
     let view = server.post(&format!("{join}/enter"), None, body).await.json();
     assert_eq!((&view["phase"], &view["queue_position"]), (&json!("waiting"), &json!(1)));
     assert!(view["appointment"].get("client_name").is_none());
-    assert_eq!(events(&server, &format!("{join}/events"), None, 1).await[0].1["phase"], "waiting");
+    let mut page = Stream::open(&server, &format!("{join}/events"), None).await;
+    let (name, data) = page.next().await;
+    assert_eq!((name.as_str(), &data["phase"]), ("join", &json!("waiting")));
 
     let cookie = server.sign_in("doctor@demo.test").await;
     let list = server.get("/api/v1/appointments?state=waiting", Some(&cookie)).await.json();
@@ -81,6 +93,7 @@ async fn from_booking_to_goodbye() {
     let who = json!({ "participant_id": mine["waiting"][0]["participant_id"] });
     let admitted = server.post(&format!("{desk}/admit"), Some(&cookie), who).await.json();
     assert_eq!(admitted["waiting"][0]["state"], "admitted");
+    assert_eq!(page.next().await.1["phase"], "admitted");
     let media = server.post(&format!("{join}/media-token"), None, Value::Null).await.json();
     assert_eq!(media["url"], "wss://parley.test");
     let room = media["room"].as_str().unwrap();
@@ -107,17 +120,18 @@ async fn the_dashboard_hears_of_its_own_appointments() {
     let server = Server::new().await;
     let cookie = server.sign_in("doctor@demo.test").await;
     let other = server.sign_in("second@demo.test").await;
-    let own = events(&server, "/api/v1/dashboard/events", Some(&cookie), 2);
-    let others = events(&server, "/api/v1/dashboard/events", Some(&other), 1);
-    let book = async {
-        // The streams listen as soon as they are polled; the booking comes after both have been.
-        tokio::task::yield_now().await;
-        server.book("2026-11-23T10:00:00Z").await
-    };
-    let (own, others, booked) = tokio::join!(own, others, book);
-    assert_eq!(own[0].0, "hello");
-    assert_eq!((own[1].0.as_str(), &own[1].1["id"]), ("appointment", &booked["appointment"]["id"]));
-    assert_eq!(others[0].0, "hello");
+    let mut own = Stream::open(&server, "/api/v1/dashboard/events", Some(&cookie)).await;
+    let mut others = Stream::open(&server, "/api/v1/dashboard/events", Some(&other)).await;
+    assert_eq!(own.next().await.0, "hello");
+    assert_eq!(others.next().await.0, "hello");
+    let booked = server.book("2026-11-23T10:00:00Z").await;
+    let (name, data) = own.next().await;
+    assert_eq!((name.as_str(), &data["id"]), ("appointment", &booked["appointment"]["id"]));
+    // The other provider hears of his own only.
+    let mut body = server.booking("2026-11-23T12:00:00Z").await;
+    body["provider_id"] = json!(server.bench.service("video-consultation").await.provider_ids[1].to_string());
+    let second = server.post("/api/v1/public/appointments", None, body).await.json();
+    assert_eq!(others.next().await.1["id"], second["appointment"]["id"]);
 }
 
 #[tokio::test]
