@@ -46,7 +46,7 @@ pub fn build(mail: &Mail) -> Result<Message, MailError> {
     Message::builder()
         .from(from)
         .to(to)
-        .subject(mail.subject.clone())
+        .subject(one_line(&mail.subject))
         .message_id(Some(format!("<{}>", mail.message_id)))
         .date_now()
         .header(AutoSubmitted)
@@ -56,7 +56,12 @@ pub fn build(mail: &Mail) -> Result<Message, MailError> {
 
 fn mailbox(name: &str, address: &str) -> Result<Mailbox, MailError> {
     let address: Address = address.parse().map_err(|error| permanent(&error))?;
-    Ok(Mailbox::new(Some(name.to_owned()).filter(|name| !name.is_empty()), address))
+    Ok(Mailbox::new(Some(one_line(name)).filter(|name| !name.is_empty()), address))
+}
+
+/// A header is one line: control characters in names would break it.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn permanent(error: &dyn std::error::Error) -> MailError {
