@@ -166,7 +166,9 @@ function Toasts({ call, devices }: { call: CallModel; devices: DeviceModel }) {
   return (
     <div className="c-toasts" role="status" aria-live="polite" data-testid="live">
       {showAnnouncement && announcement && (
-        <span className="c-toast">{announcementText(announcement, t)}</span>
+        <span className={announcement.kind === "reconnecting" ? "visually-hidden" : "c-toast"}>
+          {announcementText(announcement, t)}
+        </span>
       )}
       {showNotice && notice && (
         <span className="c-toast">

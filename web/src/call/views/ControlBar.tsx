@@ -19,7 +19,7 @@ import { canShareScreen, thisClient } from "../model/capability";
 import type { CallModel } from "../model/call-model";
 import type { Session } from "../session";
 import { DeviceToggle } from "./DeviceControls";
-import { useStore } from "./hooks";
+import { useMedia, useStore } from "./hooks";
 import {
   canFullscreen,
   canPictureInPicture,
@@ -39,6 +39,8 @@ export interface ControlBarProps {
   readonly onEndForAll: () => void;
 }
 
+const NARROW = "(max-width: 34rem)";
+
 export function ControlBar(props: ControlBarProps) {
   const { session, call, root, timer, panelOpen, onPanel } = props;
   const t = useCallText();
@@ -46,50 +48,45 @@ export function ControlBar(props: ControlBarProps) {
   const host = useStore(session.host.store);
   const { cameras } = useStore(session.devices.store);
   const isShared = sharing === "on";
+  const isNarrow = useMedia(NARROW);
   const flips = thisClient().kind !== "desktop" && cameras.length > 1;
 
-  const more: MenuEntry[] = [
-    { id: "devices", label: t("control.devices"), icon: SlidersHorizontal },
-    ...(flips ? [{ id: "flip", label: t("control.flip"), icon: SwitchCamera }] : []),
+  const isDesktop = thisClient().kind === "desktop";
+  const hasPicture = tiles.some((tile) => !tile.isLocal && tile.video !== null);
+  // Left out of the bar on a phone (styles/call.css).
+  const leftOut: MenuEntry[] = [
     layout === "grid"
       ? { id: "layout", label: t("control.layout_speaker"), icon: RectangleHorizontal }
       : { id: "layout", label: t("control.layout_grid"), icon: LayoutGrid },
-    { id: "people", label: t("control.people"), icon: Users },
-    ...(canShareScreen()
-      ? [
-          {
-            id: "share",
-            label: isShared ? t("control.share_stop") : t("control.share"),
-            icon: isShared ? MonitorX : MonitorUp,
-          },
-        ]
-      : []),
-    ...(canPictureInPicture()
-      ? [
-          {
-            id: "pip",
-            label: t("control.pip"),
-            icon: PictureInPicture2,
-            isDisabled: tiles.every((tile) => tile.isLocal || tile.video === null),
-          },
-        ]
-      : []),
-    ...(canFullscreen()
-      ? [{ id: "fullscreen", label: t("control.fullscreen"), icon: Maximize }]
-      : []),
-    ...(thisClient().kind === "desktop"
-      ? [{ id: "help", label: t("control.shortcuts"), icon: Keyboard }]
-      : []),
-  ];
-  // On a phone there is no room for both buttons.
+    isShared
+      ? { id: "share", label: t("control.share_stop"), icon: MonitorX }
+      : { id: "share", label: t("control.share"), icon: MonitorUp },
+  ].filter(({ id }) => id !== "share" || canShareScreen());
+  const always: MenuEntry[] = [
+    { id: "devices", label: t("control.devices"), icon: SlidersHorizontal },
+    { id: "flip", label: t("control.flip"), icon: SwitchCamera },
+    { id: "pip", label: t("control.pip"), icon: PictureInPicture2, isDisabled: !hasPicture },
+    { id: "fullscreen", label: t("control.fullscreen"), icon: Maximize },
+    { id: "help", label: t("control.shortcuts"), icon: Keyboard },
+  ].filter(
+    ({ id }) =>
+      (id !== "flip" || flips) &&
+      (id !== "pip" || canPictureInPicture()) &&
+      (id !== "fullscreen" || canFullscreen()) &&
+      (id !== "help" || isDesktop),
+  );
   const ending: MenuEntry[] = [
     { id: "end", label: t("control.end_for_all"), icon: PhoneOff, danger: true },
+  ];
+  const groups = [
+    ...(isNarrow ? [{ entries: leftOut }] : []),
+    { entries: always },
+    ...(isNarrow && host.canHost ? [{ entries: ending }] : []),
   ];
   const onAction = (id: string) => {
     if (id === "devices") props.onDevices();
     if (id === "flip") void session.devices.flip();
     if (id === "layout") call.setLayout(layout === "grid" ? "speaker" : "grid");
-    if (id === "people") onPanel(!panelOpen);
     if (id === "share") void call.toggleShare();
     if (id === "pip") void togglePictureInPicture(root);
     if (id === "fullscreen") void toggleFullscreen(root);
@@ -137,7 +134,6 @@ export function ControlBar(props: ControlBarProps) {
           <span className="c-label">{t("control.layout_short")}</span>
         </Button>
         <Toggle
-          className="c-wide-only"
           icon={Users}
           isSelected={panelOpen}
           aria-label={
@@ -167,7 +163,7 @@ export function ControlBar(props: ControlBarProps) {
               data-testid="more"
             />
           }
-          groups={host.canHost ? [{ entries: more }, { entries: ending }] : [{ entries: more }]}
+          groups={groups}
           onAction={onAction}
         />
       </div>

@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { LevelMeter } from "../model/level-meter";
 import type { Store } from "../model/store";
 
@@ -64,4 +64,16 @@ export function useSize(element: HTMLElement | null): Size {
     return () => observer.disconnect();
   }, [element]);
   return size;
+}
+
+/** Whether a media query holds. */
+export function useMedia(query: string): boolean {
+  const list = useMemo(() => window.matchMedia(query), [query]);
+  return useSyncExternalStore(
+    (listener) => {
+      list.addEventListener("change", listener);
+      return () => list.removeEventListener("change", listener);
+    },
+    () => list.matches,
+  );
 }
