@@ -100,7 +100,7 @@ impl Single {
     ) -> Vec<(TrackKey, String)> {
         let mut assigned = Vec::new();
         for (track, kind) in waiting {
-            // Unused ones first: some SDKs lose the picture of a section that is used anew.
+            // Unused ones first: that a section is used anew is the rarer path in clients.
             let silent = |s: &&mut Sending| s.kind == kind && s.is_free() && s.shown.is_none();
             if let Some(section) = self.sections.iter_mut().filter(silent).min_by_key(|s| s.used) {
                 section.used = true;
@@ -172,9 +172,12 @@ impl Single {
     }
 }
 
+/// Whether the server may send on a section. Some SDKs turn a section on which they published into
+/// a receiving one; with its layers still listed it is of no use to send one stream on.
 fn receives(section: &Section) -> Option<MediaKind> {
+    let usable = section.direction.receives() && !section.rejected && section.rids.is_empty();
     match section.kind {
-        SectionKind::Media(kind) if section.direction.receives() && !section.rejected => Some(kind),
+        SectionKind::Media(kind) if usable => Some(kind),
         _ => None,
     }
 }

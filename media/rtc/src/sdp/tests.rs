@@ -131,7 +131,10 @@ fn answer_names_what_is_shown_and_silences_the_rest() {
         )
         .replace("def uvw", "PA_a|TR_b TR_b")
         .replace("a=msid:ghi rst\r\n", "")
-        .replace("a=sendrecv\r\na=msid:jkl opq\r\na=ssrc:9 cname:opq\r\n", "a=recvonly\r\na=ssrc:9 cname:opq\r\n");
+        .replace(
+            "a=sendrecv\r\na=msid:jkl opq\r\na=ssrc:9 cname:opq\r\n",
+            "a=recvonly\r\na=ssrc:9 cname:opq\r\n",
+        );
     assert_eq!(rewritten, expected);
 }
 
