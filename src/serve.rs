@@ -10,7 +10,8 @@ use std::{
 
 use axum::{Router, routing::get};
 use parley_control_app::{
-    App, AppConfig, DEFAULT_ROOM_LIMIT, DemoPasswords, Ports, SystemClock, SystemRandom, ports::Mailer,
+    App, AppConfig, DEFAULT_ROOM_LIMIT, DemoLogin, DemoPasswords, FirstOrganisation, Ports, SystemClock,
+    SystemRandom, ports::Mailer,
 };
 use parley_control_http::HttpConfig;
 use parley_control_providers::{FolderMailer, SmtpMailer};
@@ -55,6 +56,8 @@ pub enum ServeError {
     Stun { address: SocketAddr, source: io::Error },
     #[error("demo: {0}")]
     Demo(String),
+    #[error("the first practice could not be made: {0} (settings setup.…)")]
+    Setup(String),
     #[error("the runtime did not start: {0}")]
     Runtime(io::Error),
 }
@@ -108,7 +111,8 @@ impl Running {
             let token = stop.clone();
             background.spawn(async move { server.run(token).await });
         }
-        let logins = if config.demo { demo(&config, &app).await? } else { Vec::new() };
+        let mut notes = if config.demo { demo(&config, &app).await? } else { Vec::new() };
+        notes.extend(first_organisation(&config, &app).await?);
         let addresses = Addresses {
             http: listeners.http.as_ref().map(|(address, _)| *address),
             https: listeners.https.as_ref().map(|(address, _)| *address),
@@ -116,7 +120,7 @@ impl Running {
         };
         let router = router(&config, &signaling, app, !certificate.own, stop.clone());
         let serving = Serving::start(listeners, &certificate, router).await?;
-        announce(&config, addresses, certificate.own, &logins, started.elapsed());
+        announce(&config, addresses, certificate.own, &notes, started.elapsed());
         Ok(Self { config, serving, signaling, media, background, stop, _lock: lock })
     }
 
@@ -237,24 +241,25 @@ fn router(
 }
 
 /// Makes the demo practice on its first start; its logins are kept beside the database, to be printed again.
-async fn demo(config: &Config, app: &App) -> Result<Vec<Login>, ServeError> {
+async fn demo(config: &Config, app: &App) -> Result<Vec<String>, ServeError> {
     let failed = |error: &dyn std::fmt::Display| ServeError::Demo(error.to_string());
     let path = config.data_file("demo-logins.json");
-    if let Some(logins) = app.seed_demo(&DemoPasswords::default()).await.map_err(|error| failed(&error))? {
-        let logins: Vec<Login> = logins
-            .into_iter()
-            .map(|login| Login {
-                role: login.role.as_str().to_owned(),
-                email: login.email,
-                password: login.password,
-            })
-            .collect();
-        let json = serde_json::to_vec_pretty(&logins).map_err(|error| failed(&error))?;
-        tls::write_private(&path, &json).map_err(|error| failed(&error))?;
-        return Ok(logins);
-    }
-    let kept = std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    Ok(kept.unwrap_or_default())
+    let made = app.seed_demo(&DemoPasswords::default()).await.map_err(|error| failed(&error))?;
+    let logins: Vec<Login> = match made {
+        Some(logins) => {
+            let logins = logins.into_iter().map(Login::from).collect();
+            let json = serde_json::to_vec_pretty(&logins).map_err(|error| failed(&error))?;
+            tls::write_private(&path, &json).map_err(|error| failed(&error))?;
+            logins
+        }
+        None => {
+            std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+        }
+    };
+    Ok(logins
+        .iter()
+        .map(|login| format!("{:<11} {}  password {}", login.role, login.email, login.password))
+        .collect())
 }
 
 /// A login of the demo practice.
@@ -265,8 +270,27 @@ struct Login {
     password: String,
 }
 
+impl From<DemoLogin> for Login {
+    fn from(login: DemoLogin) -> Self {
+        Self { role: login.role.as_str().to_owned(), email: login.email, password: login.password }
+    }
+}
+
+/// Makes the configured practice when there is none, and gives its admin's one-time link.
+async fn first_organisation(config: &Config, app: &App) -> Result<Option<String>, ServeError> {
+    let Some(setup) = &config.setup else { return Ok(None) };
+    let first = FirstOrganisation {
+        name: setup.organisation.clone(),
+        time_zone: setup.time_zone.clone(),
+        admin_name: setup.admin_name.clone(),
+        admin_email: setup.admin_email.clone(),
+    };
+    let link = app.bootstrap(&first).await.map_err(|error| ServeError::Setup(error.to_string()))?;
+    Ok(link.map(|link| format!("{:<11} {} sets a password here, once: {link}", "admin", setup.admin_email)))
+}
+
 /// Tells the person at the terminal where to go.
-fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins: &[Login], took: Duration) {
+fn announce(config: &Config, addresses: Addresses, own_certificate: bool, notes: &[String], took: Duration) {
     let mut text = format!("Parley {}\n", env!("CARGO_PKG_VERSION"));
     if let Some(address) = addresses.https {
         text.push_str(&format!("  pages       https://{}\n", host_and_port(address)));
@@ -286,8 +310,8 @@ fn announce(config: &Config, addresses: Addresses, own_certificate: bool, logins
     {
         text.push_str(&format!("  API key     {key}, secret {}\n", secret.expose()));
     }
-    for login in logins {
-        text.push_str(&format!("  {:<11} {}  password {}\n", login.role, login.email, login.password));
+    for note in notes {
+        text.push_str(&format!("  {note}\n"));
     }
     if config.demo {
         let page = addresses.http.or(addresses.https).map(host_and_port).unwrap_or_default();

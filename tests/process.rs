@@ -102,6 +102,20 @@ fn the_demo_is_there_once_and_stays() {
 }
 
 #[test]
+fn the_first_practice_is_made_once_with_a_link_for_its_admin() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup =
+        ["--dev", "--set", "setup.organisation=Praxis am Park", "--set", "setup.admin_email=a@praxis.test"];
+    let first = Server::start(folder.path(), &setup);
+    assert!(first.printed.contains("a@praxis.test sets a password here, once: http"), "{}", first.printed);
+    let (_, organisations) = first.get("/api/v1/public/organisations");
+    assert!(organisations.contains("Praxis am Park"), "{organisations}");
+    assert_eq!(first.terminate(), Some(0));
+    let second = Server::start(folder.path(), &setup);
+    assert!(!second.printed.contains("a@praxis.test"), "{}", second.printed);
+}
+
+#[test]
 fn a_data_folder_has_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Server::start(folder.path(), &["--dev"]);

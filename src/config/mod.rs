@@ -33,6 +33,8 @@ pub struct Config {
     pub stun_listen: Option<SocketAddr>,
     /// API keys and secrets of the signalling protocol, `(key, secret)`.
     pub keys: Vec<(String, Secret)>,
+    /// The practice to make when there is none.
+    pub setup: Option<Setup>,
     pub mail: MailConfig,
     pub log: LogConfig,
     /// How long a stopping server waits for requests and participants.
@@ -63,6 +65,16 @@ pub struct MediaSettings {
     pub udp_port: u16,
     pub bind: Vec<IpAddr>,
     pub advertise: Vec<IpAddr>,
+}
+
+/// The first practice of an installation.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub organisation: String,
+    /// IANA name.
+    pub time_zone: String,
+    pub admin_email: String,
+    pub admin_name: String,
 }
 
 #[derive(Clone, Debug)]

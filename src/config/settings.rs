@@ -10,8 +10,8 @@ use std::{
 use url::Url;
 
 use super::{
-    Config, ConfigError, ConfigErrors, HttpConfig, LogConfig, MailConfig, MediaSettings, Secret, Sources,
-    TlsConfig,
+    Config, ConfigError, ConfigErrors, HttpConfig, LogConfig, MailConfig, MediaSettings, Secret, Setup,
+    Sources, TlsConfig,
 };
 
 /// One setting, for help and for finding typing errors.
@@ -51,6 +51,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
     setting("stun.listen", "off", "STUN over UDP for clients, like 0.0.0.0:3478"),
+    setting("setup.organisation", "none", "name of the practice to make on first start"),
+    setting("setup.time_zone", "UTC", "its time zone, like Europe/Berlin"),
+    setting("setup.admin_email", "none", "its first admin, who gets a link to set a password"),
+    setting("setup.admin_name", "Admin", "the first admin's name"),
     setting(
         "keys",
         "made on first start",
@@ -168,6 +172,7 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
         demo: reader.flag("demo"),
         stun_listen: reader.listener("stun.listen", None),
         keys: reader.keys(dev),
+        setup: setup(&mut reader),
         mail: mail(&mut reader),
         log: log(&mut reader),
         shutdown: Duration::from_secs(shutdown),
@@ -290,6 +295,29 @@ fn mail(reader: &mut Reader<'_>) -> MailConfig {
         reader.fail("mail.from", "has no e-mail address");
     }
     MailConfig { smtp_url, from }
+}
+
+fn setup(reader: &mut Reader<'_>) -> Option<Setup> {
+    let organisation = reader.text("setup.organisation").map(ToOwned::to_owned);
+    let admin_email = reader.text("setup.admin_email").map(ToOwned::to_owned);
+    let (organisation, admin_email) = match (organisation, admin_email) {
+        (None, None) => return None,
+        (Some(organisation), Some(admin_email)) => (organisation, admin_email),
+        (Some(_), None) => {
+            reader.fail("setup.admin_email", "is missing, though setup.organisation is set");
+            return None;
+        }
+        (None, Some(_)) => {
+            reader.fail("setup.organisation", "is missing, though setup.admin_email is set");
+            return None;
+        }
+    };
+    Some(Setup {
+        organisation,
+        admin_email,
+        time_zone: reader.text("setup.time_zone").unwrap_or("UTC").to_owned(),
+        admin_name: reader.text("setup.admin_name").unwrap_or("Admin").to_owned(),
+    })
 }
 
 fn log(reader: &mut Reader<'_>) -> LogConfig {
