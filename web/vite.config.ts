@@ -2,8 +2,8 @@ import react from "@vitejs/plugin-react";
 import optimizeLocales from "@react-aria/optimize-locales-plugin";
 import { defineConfig } from "vitest/config";
 
-/** The server that `parley serve --dev` starts. */
-const SERVER = "http://127.0.0.1:7880";
+/** The server that `parley serve --dev` starts, or another one for a second working copy. */
+const SERVER = process.env.PARLEY_SERVER ?? "http://127.0.0.1:7880";
 
 export default defineConfig({
   plugins: [
@@ -29,8 +29,9 @@ export default defineConfig({
   server: {
     port: 5173,
     proxy: {
-      "/api": { target: SERVER, changeOrigin: true },
-      "/rtc": { target: SERVER, changeOrigin: true, ws: true },
+      // The host stays as the browser sees it: the server compares it with the origin.
+      "/api": { target: SERVER, changeOrigin: false },
+      "/rtc": { target: SERVER, changeOrigin: false, ws: true },
     },
   },
   test: {

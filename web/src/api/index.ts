@@ -4,3 +4,4 @@ export { ApiError, isApiError, type FieldProblem } from "./problem";
 export { stream, type StreamState } from "./sse";
 export type * from "./types";
 export { useData, type Loaded } from "./useData";
+export { fullName } from "./names";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ApiError } from "../api";
+import { ApiError, fullName } from "../api";
 import { amountText, formatMoney, parseAmount } from "../app/money";
 import { explain } from "../app/problems";
 import { safeNext } from "../app/session";
@@ -77,6 +77,15 @@ describe("initialsOf", () => {
     expect(initialsOf("Ana")).toBe("A");
     expect(initialsOf("فاطمة الزهراء")).toBe("فا");
     expect(initialsOf("")).toBe("");
+  });
+});
+
+describe("fullName", () => {
+  it("puts the title before the name, once", () => {
+    expect(fullName({ title: "Dr.", name: "Ada Lind" })).toBe("Dr. Ada Lind");
+    expect(fullName({ title: "Dr.", name: "Dr. Ada Lind" })).toBe("Dr. Ada Lind");
+    expect(fullName({ title: null, name: "Ada Lind" })).toBe("Ada Lind");
+    expect(fullName({ title: "", name: "Ada Lind" })).toBe("Ada Lind");
   });
 });
 

@@ -309,7 +309,6 @@ const ar: Translation<typeof en> = {
   "member.invited": "أُرسلت الدعوة",
   "member.invited_do": "يصل إلى {email} رابط لأول تسجيل دخول.",
   "member.title": "اللقب",
-  "member.title_like": "يظهر للعملاء، مثل «معالج نفسي»",
   "member.role": "الدور",
   "role.admin": "مسؤول",
   "role.admin_may": "كل شيء، بما في ذلك الفريق",
@@ -332,6 +331,7 @@ const ar: Translation<typeof en> = {
   "service.join_before": "تُفتح المكالمة قبل البدء بـ",
   "service.none_minutes": "لا شيء",
   "account.no_password": "تسجّل الدخول بروابط تُرسل إلى بريدك. بكلمة مرور يمكنك الدخول من دونها.",
+  "member.title_like": "يُكتب قبل الاسم، مثل «د.»",
 };
 
 export default ar;

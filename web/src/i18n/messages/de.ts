@@ -325,7 +325,6 @@ const de: Translation<typeof en> = {
   "member.invited": "Einladung gesendet",
   "member.invited_do": "{email} bekommt einen Link für die erste Anmeldung.",
   "member.title": "Titel",
-  "member.title_like": "Für Klienten sichtbar, etwa „Psychotherapeutin“",
   "member.role": "Rolle",
   "role.admin": "Verwaltung",
   "role.admin_may": "Alles, auch das Team",
@@ -349,6 +348,7 @@ const de: Translation<typeof en> = {
   "service.none_minutes": "Keine",
   "account.no_password":
     "Sie melden sich mit Links an, die per E-Mail kommen. Mit einem Passwort geht es auch ohne.",
+  "member.title_like": "Steht vor dem Namen, etwa „Dr.“",
 };
 
 export default de;

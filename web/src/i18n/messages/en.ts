@@ -315,7 +315,6 @@ const en = {
   "member.invited": "Invitation sent",
   "member.invited_do": "{email} gets a link to sign in for the first time.",
   "member.title": "Title",
-  "member.title_like": "Shown to clients, like “Psychotherapist”",
   "member.role": "Role",
   "role.admin": "Administrator",
   "role.admin_may": "Everything, also the team",
@@ -339,6 +338,7 @@ const en = {
   "service.none_minutes": "None",
   "account.no_password":
     "You sign in by links sent to your e-mail. With a password you can sign in without them.",
+  "member.title_like": "Stands before the name, like “Dr.”",
 } as const satisfies Messages;
 
 export default en;

@@ -311,7 +311,6 @@ const es: Translation<typeof en> = {
   "member.invited": "Invitación enviada",
   "member.invited_do": "{email} recibe un enlace para el primer acceso.",
   "member.title": "Título",
-  "member.title_like": "Visible para los clientes, como «Psicoterapeuta»",
   "member.role": "Función",
   "role.admin": "Administración",
   "role.admin_may": "Todo, también el equipo",
@@ -335,6 +334,7 @@ const es: Translation<typeof en> = {
   "service.none_minutes": "Ninguno",
   "account.no_password":
     "Inicia sesión con enlaces enviados a su correo. Con una contraseña puede prescindir de ellos.",
+  "member.title_like": "Va delante del nombre, como «Dra.»",
 };
 
 export default es;

@@ -325,7 +325,6 @@ const fr: Translation<typeof en> = {
   "member.invited": "Invitation envoyée",
   "member.invited_do": "{email} reçoit un lien pour la première connexion.",
   "member.title": "Titre",
-  "member.title_like": "Visible par les clients, comme « Psychothérapeute »",
   "member.role": "Rôle",
   "role.admin": "Administrateur",
   "role.admin_may": "Tout, y compris l’équipe",
@@ -349,6 +348,7 @@ const fr: Translation<typeof en> = {
   "service.none_minutes": "Aucun",
   "account.no_password":
     "Vous vous connectez par des liens reçus par e-mail. Un mot de passe permet de s’en passer.",
+  "member.title_like": "Placé devant le nom, comme « Dr »",
 };
 
 export default fr;

@@ -1,5 +1,5 @@
 import { CalendarPlus } from "lucide-react";
-import { publicApi, type PublicAppointment } from "../../api";
+import { fullName, publicApi, type PublicAppointment } from "../../api";
 import { useT } from "../../i18n";
 import { Button, Menu } from "../../ui";
 import { calendarLinks, joinPath } from "./model";
@@ -18,7 +18,7 @@ export function AddToCalendar({ appointment, manageToken }: AddToCalendarProps) 
       return;
     }
     const links = calendarLinks(appointment, {
-      title: `${appointment.service.name}: ${appointment.provider.name}`,
+      title: `${appointment.service.name}: ${fullName(appointment.provider)}`,
       description: `${t("appointment.join")}: ${join}\n${appointment.number}`,
       location: join,
     });

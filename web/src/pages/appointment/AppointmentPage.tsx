@@ -1,7 +1,7 @@
 import { CalendarDays, Hash, UserRound, Video } from "lucide-react";
 import { useCallback, useEffect, useState } from "react";
 import { useLocation, useParams } from "react-router";
-import { publicApi, useData, type PublicAppointment } from "../../api";
+import { fullName, publicApi, type PublicAppointment, useData } from "../../api";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { Shell } from "../../app/Shell";
 import { useT } from "../../i18n";
@@ -68,7 +68,7 @@ function Appointment({ appointment, manageToken, onChange }: AppointmentProps) {
     <div className="stack appointment">
       <header className="stack-tight">
         <h1>
-          {booked && live ? t("appointment.booked") : t("appointment.with", { name: appointment.provider.name })}
+          {booked && live ? t("appointment.booked") : t("appointment.with", { name: fullName(appointment.provider) })}
         </h1>
         {booked && live && (
           <p className="soft">{t("appointment.booked_mail", { email: appointment.client.email })}</p>
@@ -150,8 +150,8 @@ function Facts({ appointment, now }: { appointment: PublicAppointment; now: numb
       <div className="row">
         <Avatar name={provider.name} size={56} />
         <div className="grow">
-          <div className="strong">{provider.name}</div>
-          {provider.title && <div className="small soft">{provider.title}</div>}
+          <div className="strong">{fullName(provider)}</div>
+          <div className="small soft">{appointment.organisation.name}</div>
         </div>
       </div>
       <dl className="details">
@@ -260,7 +260,7 @@ function CancelDialog({ appointment, manageToken, isOpen, onClose, onCancelled }
     >
       <p>
         {t("appointment.cancel_what", {
-          name: appointment.provider.name,
+          name: fullName(appointment.provider),
           time: time.dateTime(appointment.start, appointment.client.time_zone),
         })}
       </p>

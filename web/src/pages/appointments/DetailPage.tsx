@@ -1,7 +1,7 @@
 import { ArrowLeft, PhoneOff, Play } from "lucide-react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
-import { memberApi, stream, useData, type Appointment, type Device } from "../../api";
+import { type Appointment, type Device, fullName, memberApi, stream, useData } from "../../api";
 import { MemberShell } from "../../app/MemberShell";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { useMe } from "../../app/session";
@@ -192,7 +192,7 @@ function Facts({ appointment }: { appointment: Appointment }) {
           {appointment.service.name}
           <div className="caption">{t(`kind.${appointment.service.kind}`)}</div>
         </Fact>
-        <Fact label={me.organisation.labels.provider}>{appointment.provider.name}</Fact>
+        <Fact label={me.organisation.labels.provider}>{fullName(appointment.provider)}</Fact>
         <Fact label={me.organisation.labels.client}>
           {client.name}
           <div className="small">

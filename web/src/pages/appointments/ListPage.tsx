@@ -1,7 +1,14 @@
 import { ChevronRight, X } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import { Link, useSearchParams } from "react-router";
-import { ApiError, memberApi, useData, type Appointment, type AppointmentState } from "../../api";
+import {
+  ApiError,
+  type Appointment,
+  type AppointmentState,
+  fullName,
+  memberApi,
+  useData,
+} from "../../api";
 import { MemberShell } from "../../app/MemberShell";
 import { ProblemBanner } from "../../app/Problem";
 import { managesPractice, useMe } from "../../app/session";
@@ -174,7 +181,7 @@ function Table({ items, zone }: { items: readonly Appointment[]; zone: string })
                 <div className="caption ltr tabular">{appointment.number}</div>
               </td>
               <td role="cell">{appointment.service.name}</td>
-              <td role="cell">{appointment.provider.name}</td>
+              <td role="cell">{fullName(appointment.provider)}</td>
               <td role="cell">
                 <StateBadge state={appointment.state} />
               </td>

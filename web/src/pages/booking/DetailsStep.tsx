@@ -1,7 +1,7 @@
 import { CalendarDays, UserRound } from "lucide-react";
 import { useRef, useState, type FormEvent } from "react";
 import { Navigate, useNavigate, useParams, useSearchParams } from "react-router";
-import { isApiError, publicApi, type BookingRequest } from "../../api";
+import { type BookingRequest, fullName, isApiError, publicApi } from "../../api";
 import { ProblemBanner } from "../../app/Problem";
 import { useLocale, useT } from "../../i18n";
 import { cityOf, sameClock, useTimeFormat } from "../../time";
@@ -129,8 +129,7 @@ export default function DetailsStep() {
             <li>
               <UserRound size={18} aria-hidden />
               <span>
-                {provider.name}
-                {provider.title && <span className="small soft">, {provider.title}</span>}
+                {fullName(provider)}
               </span>
             </li>
           </ul>
@@ -174,7 +173,7 @@ export default function DetailsStep() {
             name="note"
             rows={3}
             maxLength={NOTE_LIMIT}
-            description={t("booking.note_why", { name: provider.name })}
+            description={t("booking.note_why", { name: fullName(provider) })}
             {...field("note")}
           />
           <div className="stack-tight">

@@ -1,4 +1,5 @@
 import { ChevronRight } from "lucide-react";
+import { fullName } from "../../api";
 import { Link } from "react-router";
 import { useT } from "../../i18n";
 import { Avatar } from "../../ui";
@@ -45,7 +46,7 @@ export default function ServiceStep() {
                       </span>
                       <span className="small soft">
                         {providers.length <= 2
-                          ? providers.map((provider) => provider.name).join(" · ")
+                          ? providers.map(fullName).join(" · ")
                           : t("booking.people", { count: providers.length })}
                       </span>
                     </span>

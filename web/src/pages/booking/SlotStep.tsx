@@ -2,7 +2,15 @@ import { endOfMonth, parseDate, startOfMonth, today, type CalendarDate } from "@
 import { Globe } from "lucide-react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useParams, useSearchParams } from "react-router";
-import { publicApi, useData, ApiError, type Organisation, type Service, type Slot } from "../../api";
+import {
+  ApiError,
+  fullName,
+  type Organisation,
+  publicApi,
+  type Service,
+  type Slot,
+  useData,
+} from "../../api";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { useLocale, useT } from "../../i18n";
 import { clockOf, deviceZone, useHourCycle, useTimeFormat, zoneChoices, type HourCycle } from "../../time";
@@ -127,8 +135,8 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
             <div className="row">
               <Avatar name={provider.name} src={provider.photo_url} size={56} />
               <div className="grow">
-                <div className="strong">{provider.name}</div>
-                {provider.title && <div className="small soft">{provider.title}</div>}
+                <div className="strong">{fullName(provider)}</div>
+                {provider.bio && <div className="small soft slot-bio">{provider.bio}</div>}
               </div>
             </div>
           )}
@@ -147,10 +155,10 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
               value={wanted?.slug ?? ANYONE}
               options={[
                 { id: ANYONE, label: t("booking.anyone") },
-                ...providers.map(({ slug, name, title }) => ({
-                  id: slug,
-                  label: name,
-                  detail: title ?? undefined,
+                ...providers.map((entry) => ({
+                  id: entry.slug,
+                  label: fullName(entry),
+                  detail: entry.bio ?? undefined,
                 })),
               ]}
               onChange={(id) => change("with", id === ANYONE ? null : id)}
@@ -220,7 +228,7 @@ function Times({ slots, nothing, date, zone, showProvider, organisation, onChoos
     );
   }
   if (!slots || !date) return <Loading label={t("booking.loading_times")} lines={6} />;
-  const names = new Map(organisation.providers.map((provider) => [provider.id, provider.name]));
+  const names = new Map(organisation.providers.map((provider) => [provider.id, fullName(provider)]));
   return (
     <div className="stack">
       <h2 className="h3">{time.date(`${date.toString()}T12:00:00Z`, "UTC")}</h2>

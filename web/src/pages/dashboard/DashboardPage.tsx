@@ -1,7 +1,7 @@
 import { Bell, BellOff, CalendarClock, MonitorDot, Play } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import { Link, useNavigate } from "react-router";
-import { memberApi, type Appointment } from "../../api";
+import { type Appointment, fullName, memberApi } from "../../api";
 import { MemberShell } from "../../app/MemberShell";
 import { ProblemBanner } from "../../app/Problem";
 import { managesPractice, useMe } from "../../app/session";
@@ -178,7 +178,7 @@ function Row({ appointment, zone, showProvider, starting, onStart }: RowProps) {
         </Link>
         <div className="small soft">
           {appointment.service.name}
-          {showProvider && ` · ${appointment.provider.name}`}
+          {showProvider && ` · ${fullName(appointment.provider)}`}
         </div>
       </div>
       <StateBadge state={appointment.state} />

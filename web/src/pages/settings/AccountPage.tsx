@@ -1,5 +1,5 @@
 import { useState, type FormEvent } from "react";
-import { isApiError, memberApi } from "../../api";
+import { fullName, isApiError, memberApi } from "../../api";
 import { ProblemBanner } from "../../app/Problem";
 import { useMe } from "../../app/session";
 import { useT } from "../../i18n";
@@ -20,9 +20,9 @@ export default function AccountPage() {
         <div className="row">
           <Avatar name={member.name} size={56} />
           <div className="grow">
-            <div className="strong">{member.name}</div>
+            <div className="strong">{fullName(member)}</div>
             <div className="small soft">
-              {[t(`role.${member.role}`), member.title, cityOf(member.time_zone)]
+              {[t(`role.${member.role}`), cityOf(member.time_zone)]
                 .filter(Boolean)
                 .join(" · ")}
             </div>

@@ -1,6 +1,6 @@
 import { CalendarClock, Plus } from "lucide-react";
 import { useMemo, useState } from "react";
-import { memberApi, useData, type Role } from "../../api";
+import { fullName, memberApi, type Role, useData } from "../../api";
 import { ProblemBanner } from "../../app/Problem";
 import { useMe } from "../../app/session";
 import { useT } from "../../i18n";
@@ -36,9 +36,9 @@ export default function MembersPage() {
             <li key={member.id}>
               <Avatar name={member.name} size={44} />
               <div className="grow">
-                <div className="strong">{member.name}</div>
+                <div className="strong">{fullName(member)}</div>
                 <div className="small soft">
-                  {[t(`role.${member.role}`), member.title, cityOf(member.time_zone)]
+                  {[t(`role.${member.role}`), cityOf(member.time_zone)]
                     .filter(Boolean)
                     .join(" · ")}
                 </div>
