@@ -17,6 +17,7 @@ describe('a consultation, the client in Chromium', () => {
     return {
       server,
       mailbox,
+      hasSound: true,
       provider: await ChromiumPerson.at(hers, 'provider'),
       client: await ChromiumPerson.at(his, 'client'),
       async tearDown() {

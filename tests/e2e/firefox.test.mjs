@@ -26,6 +26,7 @@ if (!inner) {
       return {
         server,
         mailbox,
+        hasSound: false,
         provider: await ChromiumPerson.at(chromium, 'provider'),
         client: await FirefoxPerson.at(firefox, 'client'),
         async tearDown() {

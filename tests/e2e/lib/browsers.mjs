@@ -11,6 +11,9 @@ import { until } from './wait.mjs';
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 360, height: 740 };
 
+/** For one click or one look; a busy machine of two cores needs some of it. */
+const ACTION_LIMIT_MS = 15_000;
+
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -91,6 +94,7 @@ export class ChromiumPerson extends Person {
     });
     await person.context.addInitScript(watchConnections);
     person.page = await person.context.newPage();
+    person.page.setDefaultTimeout(ACTION_LIMIT_MS);
     person.page.on('console', (message) => person.console.push({ type: message.type(), text: message.text() }));
     person.page.on('pageerror', (error) => person.console.push({ type: 'pageerror', text: String(error.stack ?? error) }));
     return person;
@@ -120,15 +124,15 @@ export class ChromiumPerson extends Person {
     await this.page.locator(css).first().fill(value);
   }
 
-  async waitFor(css, timeout = 15_000) {
+  async waitFor(css, timeout = ACTION_LIMIT_MS) {
     await this.page.locator(css).first().waitFor({ state: 'attached', timeout });
   }
 
-  async see(role, name, timeout = 15_000) {
+  async see(role, name, timeout = ACTION_LIMIT_MS) {
     await this.locator(role, name).waitFor({ state: 'visible', timeout });
   }
 
-  async seeText(text, timeout = 15_000) {
+  async seeText(text, timeout = ACTION_LIMIT_MS) {
     await this.page.getByText(text).first().waitFor({ state: 'visible', timeout });
   }
 
@@ -173,7 +177,7 @@ export class FirefoxPerson extends Person {
   }
 
   /** A handle to the first visible element of that role whose name is `name` (text or expression). */
-  async find(role, name, timeout = 15_000) {
+  async find(role, name, timeout = ACTION_LIMIT_MS) {
     const wanted = name instanceof RegExp ? { source: name.source, flags: name.flags } : name;
     return until(
       `${this.name} sees ${role} “${name}”`,
@@ -196,13 +200,13 @@ export class FirefoxPerson extends Person {
   }
 
   async press(css) {
-    const handle = await this.page.waitForSelector(css, { visible: true, timeout: 15_000 });
+    const handle = await this.page.waitForSelector(css, { visible: true, timeout: ACTION_LIMIT_MS });
     await handle.evaluate((element) => element.scrollIntoView({ block: 'center' }));
     await handle.click();
   }
 
   async type(css, value) {
-    await this.typeInto(await this.page.waitForSelector(css, { visible: true, timeout: 15_000 }), value);
+    await this.typeInto(await this.page.waitForSelector(css, { visible: true, timeout: ACTION_LIMIT_MS }), value);
   }
 
   async typeInto(handle, value) {
@@ -211,7 +215,7 @@ export class FirefoxPerson extends Person {
     await handle.type(value);
   }
 
-  async waitFor(css, timeout = 15_000) {
+  async waitFor(css, timeout = ACTION_LIMIT_MS) {
     await this.page.waitForSelector(css, { timeout });
   }
 
@@ -219,7 +223,7 @@ export class FirefoxPerson extends Person {
     await this.find(role, name, timeout);
   }
 
-  async seeText(text, timeout = 15_000) {
+  async seeText(text, timeout = ACTION_LIMIT_MS) {
     await until(
       `${this.name} sees “${text}”`,
       async () => {

@@ -16,6 +16,7 @@ export class Mailbox {
     const inside = netns ? ['ip', 'netns', 'exec', netns] : [];
     const [command, ...args] = [...inside, python, join(here, 'lib/smtp_capture.py'), host, String(box.port)];
     box.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    process.once('exit', () => box.child.kill());
     let ready = false;
     createInterface({ input: box.child.stdout }).on('line', (line) => {
       const message = JSON.parse(line);

@@ -16,7 +16,8 @@ function command(...words) {
 }
 
 export class Namespaces {
-  constructor(label) {
+  constructor(prefix) {
+    const label = `${prefix}${process.pid}`; // Runs side by side do not meet.
     this.server = `parley-s-${label}`;
     this.browser = `parley-b-${label}`;
     // Interface names have at most 15 characters.
@@ -64,18 +65,21 @@ export function blockUdp() {
 }
 
 /** Runs a test file again inside the browsers' namespace; resolves with its exit code. */
-export async function insideNamespaces(moduleUrl, label) {
-  const made = new Namespaces(label);
+export async function insideNamespaces(moduleUrl, prefix) {
+  const made = new Namespaces(prefix);
+  const onExit = () => made.remove();
+  process.once('exit', onExit);
   try {
     const env = { ...process.env, [INSIDE]: JSON.stringify({ server: made.server, browser: made.browser }) };
     delete env.NODE_TEST_CONTEXT;
     const [program, ...args] = [
       ...privileged, 'ip', 'netns', 'exec', made.browser,
-      process.execPath, '--test-reporter=spec', fileURLToPath(moduleUrl),
+      process.execPath, '--test', '--test-force-exit', '--test-reporter=spec', fileURLToPath(moduleUrl),
     ];
     const child = spawn(program, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
     return await new Promise((done) => child.once('exit', (code) => done(code)));
   } finally {
+    process.off('exit', onExit);
     made.remove();
   }
 }
