@@ -1,6 +1,6 @@
 //! The use cases' common ground: ports, configuration, ids, audit lines, changes of meetings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use parley_control_domain::{AppointmentId, AuditEventId, JobId, OrganisationId};
@@ -56,6 +56,8 @@ pub struct Caller {
 
 /// The control plane's use cases.
 pub struct App {
+    /// For work that goes on when the caller does not wait.
+    me: Weak<App>,
     pub(crate) config: AppConfig,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rooms: Arc<dyn Rooms>,
@@ -87,7 +89,8 @@ pub(crate) struct Effects {
 
 impl App {
     pub fn new(config: AppConfig, ports: Ports) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             links: Links::new(config.link_key),
             config,
             presence: Arc::new(Presence::new(Arc::clone(&ports.clock))),
@@ -171,8 +174,34 @@ impl App {
     pub(crate) async fn change<T: Send>(
         &self,
         id: AppointmentId,
-        mut decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
+        decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
     ) -> Result<(Meeting, T), AppError> {
+        let (meeting, answer, effects) = self.decide(id, decide).await?;
+        self.follow(&effects).await;
+        Ok((meeting, answer))
+    }
+
+    /// Like [`App::change`], but does not wait for the media side: for its own reports, which it may be waiting
+    /// to get rid of before it takes a command.
+    pub(crate) async fn change_on_report<T: Send>(
+        &self,
+        id: AppointmentId,
+        decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
+    ) -> Result<(), AppError> {
+        let (_, _, effects) = self.decide(id, decide).await?;
+        if let Some(app) = self.me.upgrade()
+            && !(effects.remove.is_empty() && effects.close_rooms.is_empty())
+        {
+            tokio::spawn(async move { app.follow(&effects).await });
+        }
+        Ok(())
+    }
+
+    async fn decide<T: Send>(
+        &self,
+        id: AppointmentId,
+        mut decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
+    ) -> Result<(Meeting, T, Effects), AppError> {
         for _ in 0..MAX_CHANGE_TRIES {
             let before = self.store.meeting_by_id(id, None).await?;
             let before = before.ok_or_else(|| AppError::not_found("appointment"))?;
@@ -191,8 +220,7 @@ impl App {
                 }
                 self.announce(&meeting);
             }
-            self.follow(&effects).await;
-            return Ok((meeting, answer));
+            return Ok((meeting, answer, effects));
         }
         Err(AppError::busy())
     }

@@ -23,9 +23,12 @@ pub const DEFAULT_PAGE: u32 = 50;
 /// Which appointments a member asks for.
 #[derive(Debug, Clone, Default)]
 pub struct ListWanted {
+    /// Those that start at this instant or later.
     pub from: Option<Timestamp>,
+    /// Those that start before this instant.
     pub to: Option<Timestamp>,
-    pub state: Option<AppointmentState>,
+    /// Those in one of these states; empty: in any.
+    pub states: Vec<AppointmentState>,
     pub provider_id: Option<MemberId>,
     pub cursor: Option<String>,
     pub limit: Option<u32>,
@@ -63,10 +66,13 @@ impl App {
         let query = AppointmentQuery {
             organisation_id: principal.organisation_id(),
             provider_id: if own { Some(me) } else { wanted.provider_id },
-            states: wanted.state.into_iter().collect(),
+            states: wanted.states.clone(),
             from: wanted.from,
             to: wanted.to,
-            after: wanted.cursor.as_deref().map(read_cursor).transpose()?,
+            after: match &wanted.cursor {
+                Some(cursor) => Some(read_cursor(cursor)?),
+                None => wanted.from.and_then(just_before),
+            },
             limit: wanted.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE),
         };
         let audit = self.audit(
@@ -361,6 +367,12 @@ fn person(meeting: &mut Meeting, id: ParticipantId) -> Result<&mut Participant, 
 fn cursor_of(appointment: &Appointment) -> String {
     let text = format!("{}.{}", appointment.start.as_microsecond(), appointment.id);
     URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The place in the list before everything that starts at `from` (instants are kept in microseconds).
+fn just_before(from: Timestamp) -> Option<(Timestamp, AppointmentId)> {
+    let before = Timestamp::from_microsecond(from.as_microsecond().checked_sub(1)?).ok()?;
+    Some((before, AppointmentId::from_uuid(uuid::Uuid::max())))
 }
 
 fn read_cursor(cursor: &str) -> Result<(Timestamp, AppointmentId), AppError> {

@@ -71,8 +71,7 @@ impl App {
             judge(meeting, now, effects);
             Ok(())
         };
-        self.change(found.appointment.id, decide).await?;
-        Ok(())
+        self.change_on_report(found.appointment.id, decide).await
     }
 
     /// What time does by itself: meetings whose window closed or that everyone left are over, appointments that

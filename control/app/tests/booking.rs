@@ -211,6 +211,13 @@ async fn members_list_their_own_and_page_through() {
     let second = bench.app.appointments(&doctor, &wanted).await.unwrap();
     assert_eq!(second.items.len(), 1);
     assert_eq!(second.next_cursor, None);
+    // `from` bounds the start: what began before is not listed, what begins then is.
+    for (from, count) in
+        [("2026-11-24T12:00:00Z", 2), ("2026-11-24T12:00:01Z", 1), ("2026-11-24T12:15:00Z", 1)]
+    {
+        let later = ListWanted { from: Some(at(from)), cursor: None, limit: None, ..wanted.clone() };
+        assert_eq!(bench.app.appointments(&doctor, &later).await.unwrap().items.len(), count, "{from}");
+    }
     let second_doctor = bench.member("second@demo.test").await;
     wanted.cursor = None;
     assert!(bench.app.appointments(&second_doctor, &wanted).await.unwrap().items.is_empty());

@@ -94,7 +94,7 @@ async fn the_provider_ends_it_for_all() {
     assert_eq!(appointment.actual_end, Some(at("2026-11-23T10:17:05Z")));
     assert_eq!(desk.meeting.consultations[0].end_reason, Some(EndReason::EndedByProvider));
     assert!(desk.meeting.stays.iter().all(|stay| stay.left_at == Some(at("2026-11-23T10:17:05Z"))));
-    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+    assert_eq!(call.bench.media.closed(), [call.room.as_str()]);
     // The reports of the closed room come later and change nothing.
     let before = call.desk().await.meeting;
     call.left(&call.client, "C1", "2026-11-23T10:17:06Z").await;
@@ -104,7 +104,7 @@ async fn the_provider_ends_it_for_all() {
     assert_eq!((view.phase, view.end_reason), (Phase::Ended, Some(EndReason::EndedByProvider)));
     // Who has an old token and connects finds the room closed again.
     call.joined(&call.client, "C2", "2026-11-23T10:18:00Z").await;
-    assert_eq!(call.bench.media.closed.lock().unwrap().len(), 2);
+    assert_eq!(call.bench.media.closed().len(), 2);
     assert_eq!(call.desk().await.meeting.stays.len(), 2);
     assert_eq!(call.bench.app.end(&doctor, call.id).await.unwrap().meeting.appointment, before.appointment);
 }
@@ -157,7 +157,7 @@ async fn ends_by_itself_when_the_window_closes() {
     assert_eq!(meeting.appointment.state, AppointmentState::Completed);
     assert_eq!(meeting.appointment.actual_end, Some(at("2026-11-23T10:45:00Z")));
     assert_eq!(meeting.consultations[0].end_reason, Some(EndReason::TimeUp));
-    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+    assert_eq!(call.bench.media.closed(), [call.room.as_str()]);
 }
 
 #[tokio::test]
@@ -228,10 +228,10 @@ async fn a_room_that_could_not_be_closed_is_closed_by_the_outbox() {
     *call.bench.media.down.lock().unwrap() = true;
     let doctor = call.bench.member("doctor@demo.test").await;
     call.bench.app.end(&doctor, call.id).await.unwrap();
-    assert!(call.bench.media.closed.lock().unwrap().is_empty());
+    assert!(call.bench.media.closed().is_empty());
     *call.bench.media.down.lock().unwrap() = false;
     call.bench.deliver().await;
-    assert_eq!(*call.bench.media.closed.lock().unwrap(), [call.room.clone()]);
+    assert_eq!(call.bench.media.closed(), [call.room.as_str()]);
 }
 
 #[tokio::test]

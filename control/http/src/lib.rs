@@ -13,6 +13,6 @@ mod sse;
 mod state;
 
 pub use guard::{Access, ENDPOINTS, access_of};
-pub use problem::{Problem, ProblemField};
+pub use problem::{Problem, ProblemDocument, ProblemField};
 pub use router::router;
 pub use state::HttpConfig;

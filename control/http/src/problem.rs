@@ -17,34 +17,37 @@ pub struct ProblemField {
 }
 
 /// A problem document.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
     /// `urn:parley:problem:` and the code.
     #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
-    pub status: u16,
+    kind: String,
+    title: String,
+    status: u16,
     /// What happened and what to do, for people.
-    pub detail: String,
+    detail: String,
     /// Stable.
-    pub code: String,
+    code: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ProblemField>,
+}
+
+/// Why a request was refused; answered as a [`ProblemDocument`].
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// Stable.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
     pub errors: Vec<ProblemField>,
-    #[serde(skip)]
     pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: format!("urn:parley:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code: code.to_owned(),
-            errors: Vec::new(),
-            retry_after_s: None,
-        }
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
     }
 
     pub fn no_such_endpoint() -> Self {
@@ -57,6 +60,17 @@ impl Problem {
             "method_not_allowed",
             "This address does not take this method; the Allow header names those it takes.",
         )
+    }
+
+    fn document(self) -> ProblemDocument {
+        ProblemDocument {
+            kind: format!("urn:parley:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.to_owned(),
+            errors: self.errors,
+        }
     }
 }
 
@@ -128,12 +142,12 @@ impl From<PathRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let (status, retry_after_s) = (self.status, self.retry_after_s);
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

@@ -79,7 +79,7 @@ async fn from_booking_to_goodbye() {
     assert_eq!((name.as_str(), &data["phase"]), ("join", &json!("waiting")));
 
     let cookie = server.sign_in("doctor@demo.test").await;
-    let list = server.get("/api/v1/appointments?state=waiting", Some(&cookie)).await.json();
+    let list = server.get("/api/v1/appointments?state=waiting,in_progress", Some(&cookie)).await.json();
     let mine = &list["items"][0];
     assert_eq!(mine["waiting"][0]["device"], device);
     assert_eq!(mine["waiting"][0]["state"], "waiting");

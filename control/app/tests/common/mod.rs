@@ -60,6 +60,11 @@ pub struct Media {
 }
 
 impl Media {
+    /// The rooms that were closed, in order.
+    pub fn closed(&self) -> Vec<String> {
+        self.closed.lock().unwrap().clone()
+    }
+
     fn up(&self) -> Result<(), RoomsError> {
         if *self.down.lock().unwrap() { Err(RoomsError("down".to_owned())) } else { Ok(()) }
     }
@@ -235,6 +240,7 @@ impl Bench {
             network: Some("udp".to_owned()),
         };
         self.app.handle_room_event(&event).await.unwrap();
+        settle().await;
     }
 
     pub async fn left(&self, room: &str, identity: &str, session: &str, at: Timestamp) {
@@ -247,6 +253,14 @@ impl Bench {
             network: None,
         };
         self.app.handle_room_event(&event).await.unwrap();
+        settle().await;
+    }
+}
+
+/// Lets the commands to the media side run that an event caused: on this one thread, they come next.
+pub async fn settle() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -12,11 +12,11 @@ use super::{Device, ServiceRef, or_null};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// Those that end after this instant.
+    /// Those that start at this instant or later.
     pub from: Option<Timestamp>,
     /// Those that start before this instant.
     pub to: Option<Timestamp>,
-    /// `scheduled`, `waiting`, `in_progress`, `completed`, `cancelled` or `no_show`.
+    /// `scheduled`, `waiting`, `in_progress`, `completed`, `cancelled`, `no_show`; several with commas.
     pub state: Option<String>,
     pub provider_id: Option<Uuid>,
     /// `next_cursor` of the page before.

@@ -10,13 +10,13 @@ use super::Answer;
 use crate::dto::account::{LoginBody, MagicLinkBody, Me, MeBody, RedeemBody};
 use crate::extract::{Body, Member, Who};
 use crate::guard::{SESSION_COOKIE, session_secret};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::{ApiState, HttpConfig};
 
 /// Signs in with a password and sets the session cookie.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "account", request_body = LoginBody, responses(
     (status = 200, body = Me),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn login(
     State(state): State<ApiState>,
     Who(caller): Who,
@@ -28,7 +28,7 @@ pub async fn login(
 /// Mails a sign-in link, when the address is a member's; the answer does not say.
 #[utoipa::path(post, path = "/api/v1/auth/magic-link", tag = "account", request_body = MagicLinkBody,
     responses((status = 202),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn magic_link(
     State(state): State<ApiState>,
     Who(caller): Who,
@@ -41,7 +41,7 @@ pub async fn magic_link(
 /// Signs in with the link of a mail: once.
 #[utoipa::path(post, path = "/api/v1/auth/magic-link/redeem", tag = "account", request_body = RedeemBody,
     responses((status = 200, body = Me),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn redeem(
     State(state): State<ApiState>,
     Who(caller): Who,
@@ -52,7 +52,7 @@ pub async fn redeem(
 
 /// Ends the session.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "account", responses((status = 204),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn logout(State(state): State<ApiState>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(secret) = session_secret(&headers) {
         state.app.sign_out(&secret).await?;
@@ -63,7 +63,7 @@ pub async fn logout(State(state): State<ApiState>, headers: HeaderMap) -> Result
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, body = Me),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn me(State(state): State<ApiState>, Member(principal): Member) -> Answer<Me> {
     Ok(Json(Me::of(&state.app.me(&principal).await?)))
 }
@@ -71,7 +71,7 @@ pub async fn me(State(state): State<ApiState>, Member(principal): Member) -> Ans
 /// Changes one's own account: so far, the password.
 #[utoipa::path(patch, path = "/api/v1/me", tag = "account", request_body = MeBody, responses(
     (status = 200, body = Me),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn change_me(
     State(state): State<ApiState>,
     Member(principal): Member,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use parley_control_app::{AppError, ListWanted};
-use parley_control_domain::{AppointmentId, MemberId, ParticipantId};
+use parley_control_domain::{AppointmentId, AppointmentState, FieldError, MemberId, ParticipantId};
 use uuid::Uuid;
 
 use super::Answer;
@@ -12,14 +12,14 @@ use crate::dto::appointment::{
     Appointment, AppointmentList, ListParams, MemberCancelBody, ParticipantBody, Started,
 };
 use crate::extract::{Body, Member, Params, Segment};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::sse;
 use crate::state::{ApiState, Signed};
 
 /// The member's appointments; for admins and managers the organisation's.
 #[utoipa::path(get, path = "/api/v1/appointments", tag = "desk", params(ListParams), responses(
     (status = 200, body = AppointmentList),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn list(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -28,7 +28,7 @@ pub async fn list(
     let wanted = ListWanted {
         from: params.from,
         to: params.to,
-        state: params.state.map(|state| state.parse()).transpose().map_err(AppError::from)?,
+        states: states_of(params.state.as_deref()).map_err(AppError::from)?,
         provider_id: params.provider_id.map(MemberId::from_uuid),
         cursor: params.cursor,
         limit: params.limit,
@@ -36,10 +36,15 @@ pub async fn list(
     Ok(Json(AppointmentList::of(&state.app.appointments(&principal, &wanted).await?)))
 }
 
+fn states_of(text: Option<&str>) -> Result<Vec<AppointmentState>, FieldError> {
+    let names = text.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::parse).collect()
+}
+
 /// One appointment.
 #[utoipa::path(get, path = "/api/v1/appointments/{id}", tag = "desk", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn one(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -52,7 +57,7 @@ pub async fn one(
 /// The member's own link into the meeting.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/start", tag = "desk", params(("id" = Uuid, Path)),
     responses((status = 200, body = Started),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn start(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -65,7 +70,7 @@ pub async fn start(
 /// Lets one person in.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/admit", tag = "desk", params(("id" = Uuid, Path)),
     request_body = ParticipantBody, responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn admit(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -80,7 +85,7 @@ pub async fn admit(
 /// Turns one person away.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/decline", tag = "desk", params(("id" = Uuid, Path)),
     request_body = ParticipantBody, responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn decline(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -95,7 +100,7 @@ pub async fn decline(
 /// Sends someone who is in back to the waiting room.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/send-back", tag = "desk", params(("id" = Uuid, Path)),
     request_body = ParticipantBody, responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn send_back(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -110,7 +115,7 @@ pub async fn send_back(
 /// Lets everyone in who waits.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/admit-all", tag = "desk", params(("id" = Uuid, Path)),
     responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn admit_all(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -123,7 +128,7 @@ pub async fn admit_all(
 /// Ends the meeting for everyone.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/end", tag = "desk", params(("id" = Uuid, Path)),
     responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn end(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -136,7 +141,7 @@ pub async fn end(
 /// A member calls it off.
 #[utoipa::path(post, path = "/api/v1/appointments/{id}/cancel", tag = "desk", params(("id" = Uuid, Path)),
     request_body = MemberCancelBody, responses((status = 200, body = Appointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn cancel(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -152,7 +157,7 @@ pub async fn cancel(
 /// `appointment` with an `Appointment` on each change of one that the member may see.
 #[utoipa::path(get, path = "/api/v1/dashboard/events", tag = "desk", responses(
     (status = 200, body = Appointment, content_type = "text/event-stream"),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn events(
     State(state): State<ApiState>,
     signed: axum::Extension<Signed>,

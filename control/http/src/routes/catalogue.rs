@@ -10,12 +10,12 @@ use uuid::Uuid;
 use super::Answer;
 use crate::dto::catalogue::{Availability, Member as MemberDto, MemberBody, Service, ServiceBody};
 use crate::extract::{Body, Member, Segment};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::ApiState;
 
 /// The organisation's services, active or not.
 #[utoipa::path(get, path = "/api/v1/services", tag = "practice", responses((status = 200, body = [Service]),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn services(State(state): State<ApiState>, Member(principal): Member) -> Answer<Vec<Service>> {
     let services = state.app.services(&principal).await?;
     Ok(Json(services.iter().map(Service::of).collect()))
@@ -24,7 +24,7 @@ pub async fn services(State(state): State<ApiState>, Member(principal): Member) 
 /// Adds a service.
 #[utoipa::path(post, path = "/api/v1/services", tag = "practice", request_body = ServiceBody, responses(
     (status = 201, body = Service),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn service_add(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -37,7 +37,7 @@ pub async fn service_add(
 /// Changes a service.
 #[utoipa::path(patch, path = "/api/v1/services/{id}", tag = "practice", params(("id" = Uuid, Path)),
     request_body = ServiceBody, responses((status = 200, body = Service),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn service_change(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -50,7 +50,7 @@ pub async fn service_change(
 
 /// The organisation's members.
 #[utoipa::path(get, path = "/api/v1/members", tag = "practice", responses((status = 200, body = [MemberDto]),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn members(State(state): State<ApiState>, Member(principal): Member) -> Answer<Vec<MemberDto>> {
     let members = state.app.members(&principal).await?;
     Ok(Json(members.iter().map(MemberDto::of).collect()))
@@ -59,7 +59,7 @@ pub async fn members(State(state): State<ApiState>, Member(principal): Member) -
 /// Adds a member and mails a link to set the account up.
 #[utoipa::path(post, path = "/api/v1/members", tag = "practice", request_body = MemberBody, responses(
     (status = 201, body = MemberDto),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn member_add(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -81,7 +81,7 @@ pub async fn member_add(
 /// A provider's hours.
 #[utoipa::path(get, path = "/api/v1/members/{id}/availability", tag = "practice",
     params(("id" = Uuid, Path)), responses((status = 200, body = Availability),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn availability(
     State(state): State<ApiState>,
     Member(principal): Member,
@@ -94,7 +94,7 @@ pub async fn availability(
 /// Replaces a provider's hours.
 #[utoipa::path(put, path = "/api/v1/members/{id}/availability", tag = "practice",
     params(("id" = Uuid, Path)), request_body = Availability, responses((status = 200, body = Availability),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn availability_set(
     State(state): State<ApiState>,
     Member(principal): Member,

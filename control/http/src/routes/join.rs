@@ -9,14 +9,14 @@ use super::Answer;
 use crate::dto::Device;
 use crate::dto::join::{EnterBody, JoinView, MediaToken};
 use crate::extract::{Body, Segment, Who};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::sse;
 use crate::state::ApiState;
 
 /// Where the holder of the link stands.
 #[utoipa::path(get, path = "/api/v1/join/{token}", tag = "join", params(("token" = String, Path)), responses(
     (status = 200, body = JoinView),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn view(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -29,7 +29,7 @@ pub async fn view(
 #[utoipa::path(post, path = "/api/v1/join/{token}/enter", tag = "join", params(("token" = String, Path)),
     request_body = EnterBody, responses(
     (status = 200, body = JoinView),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn enter(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -45,7 +45,7 @@ pub async fn enter(
 #[utoipa::path(post, path = "/api/v1/join/{token}/media-token", tag = "join",
     params(("token" = String, Path)), responses(
     (status = 200, body = MediaToken),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn media_token(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -57,7 +57,7 @@ pub async fn media_token(
 /// Leaves the waiting room or the call.
 #[utoipa::path(post, path = "/api/v1/join/{token}/leave", tag = "join", params(("token" = String, Path)),
     responses((status = 204),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn leave(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -70,7 +70,7 @@ pub async fn leave(
 /// Server-sent events: `join` with a `JoinView`, at once and on each change; a comment every 15 s.
 #[utoipa::path(get, path = "/api/v1/join/{token}/events", tag = "join", params(("token" = String, Path)),
     responses((status = 200, body = JoinView, content_type = "text/event-stream"),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn events(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,

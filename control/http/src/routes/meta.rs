@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::problem::ProblemDocument;
 use crate::state::ApiState;
 
 const DOCS_PAGE: &str = include_str!("docs.html");
@@ -27,7 +27,7 @@ pub struct Config {
 
 /// What the pages need to know first.
 #[utoipa::path(get, path = "/api/v1/config", tag = "server", responses((status = 200, body = Config),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn config(State(state): State<ApiState>) -> Json<Config> {
     Json(Config {
         version: state.config.version.clone(),

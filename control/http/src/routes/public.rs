@@ -14,13 +14,13 @@ use crate::dto::public::{
     Booked, BookingBody, CancelBody, Organisation, OrganisationRef, PublicAppointment, SlotParams, Slots,
 };
 use crate::extract::{Body, Params, Segment};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::ApiState;
 
 /// Organisations that list themselves.
 #[utoipa::path(get, path = "/api/v1/public/organisations", tag = "booking", responses(
     (status = 200, body = [OrganisationRef]),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn organisations(State(state): State<ApiState>) -> Answer<Vec<OrganisationRef>> {
     let found = state.app.organisations().await?;
     let listed = found
@@ -33,7 +33,7 @@ pub async fn organisations(State(state): State<ApiState>) -> Answer<Vec<Organisa
 #[utoipa::path(get, path = "/api/v1/public/organisations/{slug}", tag = "booking",
     params(("slug" = String, Path)), responses(
     (status = 200, body = Organisation),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn organisation(
     State(state): State<ApiState>,
     Segment(slug): Segment<String>,
@@ -45,7 +45,7 @@ pub async fn organisation(
 #[utoipa::path(get, path = "/api/v1/public/services/{id}/slots", tag = "booking",
     params(("id" = Uuid, Path), SlotParams), responses(
     (status = 200, body = Slots),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn slots(
     State(state): State<ApiState>,
     Segment(id): Segment<Uuid>,
@@ -68,17 +68,14 @@ pub async fn slots(
         description = "The same key and body again answer what the first request made.")),
     request_body = BookingBody, responses(
     (status = 201, body = Booked),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn book(
     State(state): State<ApiState>,
     headers: HeaderMap,
     Body(body): Body<BookingBody>,
 ) -> Result<(StatusCode, Json<Booked>), Problem> {
-    let key = match headers.get("idempotency-key") {
-        None => None,
-        // A key that is no text is refused like any other wrong one.
-        Some(value) => Some(value.to_str().unwrap_or_default()),
-    };
+    // A key that is no text is refused like any other wrong one.
+    let key = headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
     let request = BookingRequest {
         service_id: ServiceId::from_uuid(body.service_id),
         provider_id: MemberId::from_uuid(body.provider_id),
@@ -104,7 +101,7 @@ pub async fn book(
 #[utoipa::path(get, path = "/api/v1/public/appointments/{manage_token}", tag = "booking",
     params(("manage_token" = String, Path)), responses(
     (status = 200, body = PublicAppointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn appointment(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -117,7 +114,7 @@ pub async fn appointment(
 #[utoipa::path(post, path = "/api/v1/public/appointments/{manage_token}/cancel", tag = "booking",
     params(("manage_token" = String, Path)), request_body = CancelBody, responses(
     (status = 200, body = PublicAppointment),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn cancel(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
@@ -131,7 +128,7 @@ pub async fn cancel(
 #[utoipa::path(get, path = "/api/v1/public/appointments/{manage_token}/calendar.ics", tag = "booking",
     params(("manage_token" = String, Path)), responses(
     (status = 200, body = String, content_type = "text/calendar"),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
+    (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn calendar(
     State(state): State<ApiState>,
     Segment(token): Segment<String>,
