@@ -7,6 +7,11 @@ use parley_media_core::{MediaKind, TrackKey};
 
 use crate::negotiation::single::SENDING_MAX;
 
+/// A track that comes back gets another section than the one it had, up to this many sections.
+/// On the old one, clients of libwebrtc's native interface take the same stream in the same
+/// section for one that they have told of already, and tell nobody.
+const SECTIONS_SPARED: usize = 16;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sending {
     mid: String,
@@ -17,6 +22,8 @@ struct Sending {
     offered: Option<TrackKey>,
     /// What the last answered offer shows.
     shown: Option<TrackKey>,
+    /// What was shown before it fell silent.
+    before: Option<TrackKey>,
     /// An answer has confirmed the section.
     confirmed: bool,
 }
@@ -60,7 +67,11 @@ impl Dual {
         let mut freed: Vec<MediaKind> = Vec::new();
         freed.extend(self.sections.iter().filter(|s| s.track.is_none() && s.shown.is_some()).map(|s| s.kind));
         for (track, kind) in waiting {
-            let silent = |s: &&mut Sending| s.kind == kind && s.track.is_none() && s.shown.is_none();
+            let spare = self.sections.len() + plan.add.len() < SECTIONS_SPARED;
+            let silent = |s: &&mut Sending| {
+                let returns = spare && s.before == Some(track);
+                s.kind == kind && s.track.is_none() && s.shown.is_none() && !returns
+            };
             if let Some(section) = self.sections.iter_mut().find(silent) {
                 section.track = Some(track);
                 plan.show.push((section.mid.clone(), track));
@@ -76,7 +87,9 @@ impl Dual {
     /// A section was made for a planned track.
     pub(crate) fn added(&mut self, mid: String, track: TrackKey, kind: MediaKind) {
         let track = Some(track);
-        self.sections.push(Sending { mid, kind, track, offered: None, shown: None, confirmed: false });
+        let section =
+            Sending { mid, kind, track, offered: None, shown: None, before: None, confirmed: false };
+        self.sections.push(section);
     }
 
     /// The offer goes out under this id.
@@ -100,6 +113,7 @@ impl Dual {
         for section in &mut self.sections {
             section.confirmed = true;
             if section.shown != section.offered {
+                section.before = section.shown.or(section.before);
                 section.shown = section.offered;
                 // A track that was taken off meanwhile does not begin.
                 if let Some(track) = section.offered.filter(|track| section.track == Some(*track)) {
@@ -177,6 +191,34 @@ mod tests {
         let third = dual.offer();
         assert_eq!(dual.answered(third), Some(vec![(TrackKey(2), "a".into())]));
         assert!(dual.plan(tracks(&[])).is_empty());
+    }
+
+    #[test]
+    fn a_track_that_comes_back_gets_another_section() {
+        let mut dual = Dual::default();
+        let mut turn = |wanted: &[u64], name: &str| {
+            let plan = dual.plan(tracks(wanted));
+            for (track, kind) in &plan.add {
+                dual.added(name.into(), *track, *kind);
+            }
+            let id = dual.offer();
+            dual.answered(id);
+            wanted.iter().for_each(|track| dual.release(TrackKey(*track)));
+            plan
+        };
+        assert_eq!(turn(&[1], "a").add, [(TrackKey(1), VIDEO)]);
+        assert_eq!(turn(&[], "").silence, ["a"]);
+        assert_eq!(turn(&[1], "b").add, [(TrackKey(1), VIDEO)], "not on a");
+        turn(&[], "");
+        assert_eq!(turn(&[2], "").show, [("a".into(), TrackKey(2))]);
+        turn(&[], "");
+        assert_eq!(turn(&[1], "").show, [("a".into(), TrackKey(1))]);
+        // Not without end.
+        for turns in 0..60 {
+            turn(&[], "");
+            turn(&[1], &turns.to_string());
+        }
+        assert_eq!(dual.sections.len(), SECTIONS_SPARED);
     }
 
     #[test]
