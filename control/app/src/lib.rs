@@ -16,6 +16,7 @@ mod error;
 mod joining;
 mod links;
 mod mails;
+mod managing;
 mod outbox;
 mod passwords;
 pub mod ports;
