@@ -81,13 +81,14 @@ async def test_garbage_on_the_socket_disturbs_nobody_else(room):
                     pass
                 assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1002)
             async with session.ws_connect(f"{http_url()}/rtc", params=query) as socket:
+                # Closed with 1009, or cut before the close frame could be read.
                 try:
                     await socket.send_bytes(b"\0" * 5_000_000)
-                    while (await asyncio.wait_for(socket.receive(), 10)).type == aiohttp.WSMsgType.BINARY:
+                    while (message := await asyncio.wait_for(socket.receive(), 10)).type == aiohttp.WSMsgType.BINARY:
                         pass
+                    assert message.data in (1009, None)
                 except (ConnectionError, aiohttp.ClientError):
                     pass
-                assert socket.closed
         await ann.local.publish_data(b"still here")
         await until(lambda: bob.data, "data after the garbage")
     finally:
