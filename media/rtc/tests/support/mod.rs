@@ -480,11 +480,12 @@ pub struct Sender {
     pub video: Option<Mid>,
     pub audio: Option<Mid>,
     pub frame: u16,
+    pub no_keyframes: bool,
 }
 
 impl Sender {
     pub fn send(&mut self, client: &mut Client) {
-        let keyframe = self.frame.is_multiple_of(10);
+        let keyframe = self.frame.is_multiple_of(10) && !self.no_keyframes;
         self.frame += 1;
         if let Some(mid) = self.video {
             let pt = client.pt(str0m::format::Codec::Vp8);
@@ -550,9 +551,9 @@ impl Scene {
     }
 }
 
-/// No number is missing or twice.
-pub fn consecutive(sequences: &[u64]) -> bool {
+/// Pairs of numbers that should follow each other and do not.
+pub fn gaps(sequences: &[u64]) -> Vec<(u64, u64)> {
     let mut sorted = sequences.to_vec();
     sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair[0] + 1 == pair[1])
+    sorted.windows(2).filter(|pair| pair[0] + 1 != pair[1]).map(|pair| (pair[0], pair[1])).collect()
 }
