@@ -5,6 +5,7 @@ import { explain } from "../app/problems";
 import { safeNext } from "../app/session";
 import type { ShellTranslate } from "../i18n";
 import { initialsOf } from "../ui";
+import { deviceText } from "./appointments/device";
 import { actualMinutes, filterFrom, toQuery } from "./appointments/model";
 import { tidyCode, tokenFrom } from "./home/code";
 
@@ -77,6 +78,18 @@ describe("initialsOf", () => {
     expect(initialsOf("Ana")).toBe("A");
     expect(initialsOf("فاطمة الزهراء")).toBe("فا");
     expect(initialsOf("")).toBe("");
+  });
+});
+
+describe("deviceText", () => {
+  const t = ((key: string) => key) as ShellTranslate;
+
+  it("names what is known and leaves out the rest", () => {
+    expect(deviceText({ browser: "chrome", os: "macos", kind: "desktop" }, t)).toBe(
+      "Chrome, macOS, device.desktop",
+    );
+    expect(deviceText({ browser: "Netscape 4", os: null }, t)).toBe("Netscape 4");
+    expect(deviceText(null, t)).toBe("");
   });
 });
 

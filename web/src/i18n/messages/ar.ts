@@ -332,6 +332,9 @@ const ar: Translation<typeof en> = {
   "service.none_minutes": "لا شيء",
   "account.no_password": "تسجّل الدخول بروابط تُرسل إلى بريدك. بكلمة مرور يمكنك الدخول من دونها.",
   "member.title_like": "يُكتب قبل الاسم، مثل «د.»",
+  "device.desktop": "حاسوب",
+  "device.tablet": "جهاز لوحي",
+  "device.phone": "هاتف",
 };
 
 export default ar;

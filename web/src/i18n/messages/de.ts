@@ -349,6 +349,9 @@ const de: Translation<typeof en> = {
   "account.no_password":
     "Sie melden sich mit Links an, die per E-Mail kommen. Mit einem Passwort geht es auch ohne.",
   "member.title_like": "Steht vor dem Namen, etwa „Dr.“",
+  "device.desktop": "Computer",
+  "device.tablet": "Tablet",
+  "device.phone": "Telefon",
 };
 
 export default de;

@@ -339,6 +339,9 @@ const en = {
   "account.no_password":
     "You sign in by links sent to your e-mail. With a password you can sign in without them.",
   "member.title_like": "Stands before the name, like “Dr.”",
+  "device.desktop": "computer",
+  "device.tablet": "tablet",
+  "device.phone": "phone",
 } as const satisfies Messages;
 
 export default en;

@@ -335,6 +335,9 @@ const es: Translation<typeof en> = {
   "account.no_password":
     "Inicia sesión con enlaces enviados a su correo. Con una contraseña puede prescindir de ellos.",
   "member.title_like": "Va delante del nombre, como «Dra.»",
+  "device.desktop": "ordenador",
+  "device.tablet": "tableta",
+  "device.phone": "teléfono",
 };
 
 export default es;

@@ -349,6 +349,9 @@ const fr: Translation<typeof en> = {
   "account.no_password":
     "Vous vous connectez par des liens reçus par e-mail. Un mot de passe permet de s’en passer.",
   "member.title_like": "Placé devant le nom, comme « Dr »",
+  "device.desktop": "ordinateur",
+  "device.tablet": "tablette",
+  "device.phone": "téléphone",
 };
 
 export default fr;

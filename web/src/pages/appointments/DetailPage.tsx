@@ -1,7 +1,7 @@
 import { ArrowLeft, PhoneOff, Play } from "lucide-react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
-import { type Appointment, type Device, fullName, memberApi, stream, useData } from "../../api";
+import { type Appointment, fullName, memberApi, stream, useData } from "../../api";
 import { MemberShell } from "../../app/MemberShell";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { useMe } from "../../app/session";
@@ -9,6 +9,7 @@ import { useT } from "../../i18n";
 import { cityOf, deviceZone, sameClock, useTimeFormat } from "../../time";
 import { Button, ButtonLink, ConfirmDialog, Loading, TextField } from "../../ui";
 import { canStart } from "../dashboard/model";
+import { deviceText } from "./device";
 import { actualMinutes } from "./model";
 import { StateBadge } from "./StateBadge";
 import "./appointments.css";
@@ -237,10 +238,6 @@ function Facts({ appointment }: { appointment: Appointment }) {
   );
 }
 
-function deviceText(device: Device | null): string {
-  return [device?.browser, device?.os, device?.kind].filter(Boolean).join(", ");
-}
-
 function Stays({ appointment }: { appointment: Appointment }) {
   const t = useT();
   const time = useTimeFormat();
@@ -274,7 +271,7 @@ function Stays({ appointment }: { appointment: Appointment }) {
                     {stay.left_at ? time.clock(stay.left_at, zone) : t("detail.still_there")}
                   </td>
                   <td role="cell" data-label={t("detail.device")} className="small">
-                    {deviceText(stay.device) || "–"}
+                    {deviceText(stay.device, t) || "–"}
                   </td>
                   <td role="cell" data-label={t("detail.network")} className="small">
                     <span className="ltr">{stay.network ?? "–"}</span>

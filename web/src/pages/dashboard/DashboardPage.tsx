@@ -41,12 +41,12 @@ export default function DashboardPage() {
   const todays = byDay.find((day) => day.date === today)?.appointments ?? [];
   const later = byDay.filter((day) => day.date > today);
 
-  const enter = async (appointment: Appointment) => {
+  const enter = async (appointment: Appointment, straight = false) => {
     setStarting(appointment.id);
     setFailed(null);
     try {
       const { join_token } = await memberApi.start(appointment.id);
-      await navigate(`/j/${encodeURIComponent(join_token)}`);
+      await navigate(`/j/${encodeURIComponent(join_token)}`, { state: { straight } });
     } catch (problem) {
       setFailed(problem);
       setStarting(null);
@@ -76,7 +76,7 @@ export default function DashboardPage() {
         {!list && !error && <Loading label={t("ui.loading")} lines={5} />}
         {list && (
           <>
-            <Queue waiting={waiting} all={list} now={now} onChange={take} onEnter={enter} onError={setFailed} />
+            <Queue waiting={waiting} all={list} now={now} onChange={take} onEnter={(appointment) => enter(appointment, true)} onError={setFailed} />
             <section className="stack" aria-labelledby="today">
               <h2 id="today">{t("dashboard.today")}</h2>
               {todays.length === 0 ? (

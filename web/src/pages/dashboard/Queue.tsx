@@ -1,9 +1,10 @@
 import { DoorOpen, Undo2, UserCheck, UserX, Users } from "lucide-react";
 import { useState } from "react";
-import { memberApi, type Appointment, type Device, type WaitingParticipant } from "../../api";
+import { memberApi, type Appointment, type WaitingParticipant } from "../../api";
 import { useT } from "../../i18n";
 import { useTimeFormat } from "../../time";
 import { Avatar, Button, ConfirmDialog } from "../../ui";
+import { deviceText } from "../appointments/device";
 import { admitted, canStart, providerIsIn, type Waiter } from "./model";
 
 export interface QueueProps {
@@ -144,13 +145,10 @@ export function Queue({ waiting, all, now, onChange, onEnter, onError }: QueuePr
   );
 }
 
-function deviceText(device: Device | null): string {
-  return [device?.browser, device?.os].filter(Boolean).join(", ");
-}
-
 function Who({ waiter, now }: { waiter: Waiter; now: number }) {
   const { appointment, participant } = waiter;
-  const device = deviceText(participant.device);
+  const t = useT();
+  const device = deviceText(participant.device, t);
   return (
     <div className="queue-who">
       <Avatar name={participant.name} size={44} />
