@@ -2,6 +2,22 @@
 //!
 //! Signaling holds a [`Media`] and a [`RoomHandle`] per room and reads
 //! [`MediaEvent`]s; it never sees a packet of media.
+//!
+//! A worker is a thread with one UDP port and the rooms that were opened on it.
+//! Each turn of its loop carries out commands, reads datagrams in batches, gives
+//! each to the one peer it is for (`demux`: by address, or by ICE user fragment),
+//! lets the core route what comes out, writes it to the receivers, and at the end
+//! drains only the peers that were touched and sends in batches (`sockets`).
+//! Nothing in it waits for another thread, and no two threads share state but
+//! counters and bounded queues.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `peer` | one state machine; what it does wrong ends its connection only |
+//! | `room` | glue between the core, the peers and signaling |
+//! | `negotiation` | which section shows which track: pure, no str0m, no text |
+//! | `sdp` | the text of descriptions: the only place that reads or rewrites it |
+//! | `codecs` | how a connection is built, how payload types correspond |
 
 mod api;
 mod arena;
