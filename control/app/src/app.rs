@@ -58,6 +58,8 @@ pub struct Caller {
 pub struct App {
     /// For work that goes on when the caller does not wait.
     me: Weak<App>,
+    /// No connection that was reported before stands any more.
+    pub(crate) started_at: Timestamp,
     pub(crate) config: AppConfig,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rooms: Arc<dyn Rooms>,
@@ -91,6 +93,7 @@ impl App {
     pub fn new(config: AppConfig, ports: Ports) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
+            started_at: ports.clock.now(),
             links: Links::new(config.link_key),
             config,
             presence: Arc::new(Presence::new(Arc::clone(&ports.clock))),

@@ -104,9 +104,9 @@ impl App {
         Ok(())
     }
 
-    /// After a restart of the one process that holds the media side no connection stands any more: closes every
-    /// open stay at `now`. Those who come back start new ones; a meeting that nobody returns to ends by the usual
-    /// rule.
+    /// After a restart of the one process that holds the media side no earlier connection stands any more: closes
+    /// every stay from before the start. Those who come back begin new ones; a meeting that nobody returns to ends
+    /// by the usual rule.
     ///
     /// # Errors
     /// Of the store.
@@ -114,7 +114,8 @@ impl App {
         for id in self.store.appointments_due(self.now(), SWEEP_LIMIT).await? {
             let decide = |meeting: &mut Meeting, now: Timestamp, _effects: &mut Effects| {
                 let at = now.min(meeting.appointment.planned_close());
-                for stay in meeting.stays.iter_mut().filter(|stay| stay.left_at.is_none()) {
+                let before = |stay: &&mut Stay| stay.left_at.is_none() && stay.joined_at < self.started_at;
+                for stay in meeting.stays.iter_mut().filter(before) {
                     stay.left_at = Some(at.max(stay.joined_at));
                 }
                 Ok(())

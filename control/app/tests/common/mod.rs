@@ -123,6 +123,7 @@ pub struct Bench {
     pub media: Arc<Media>,
     pub mailbox: Arc<Mailbox>,
     pub store: Store,
+    parts: (AppConfig, Ports),
     _folder: tempfile::TempDir,
 }
 
@@ -160,7 +161,13 @@ impl Bench {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(SeededRandom(Mutex::new(StdRng::seed_from_u64(42)))),
         };
-        Self { app: App::new(config, ports), clock, media, mailbox, store, _folder: folder }
+        let app = App::new(config.clone(), ports.clone());
+        Self { app, clock, media, mailbox, store, parts: (config, ports), _folder: folder }
+    }
+
+    /// The process dies and starts again on the same database.
+    pub fn restart(&mut self) {
+        self.app = App::new(self.parts.0.clone(), self.parts.1.clone());
     }
 
     pub async fn service(&self, slug: &str) -> Service {
