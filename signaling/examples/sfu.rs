@@ -37,7 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(COUNTERS_INTERVAL).await;
-            let counters: Vec<(&str, u64)> = counters.metrics().iter().filter(|(_, value)| *value > 0).collect();
+            let counters: Vec<(&str, u64)> =
+                counters.metrics().iter().filter(|(_, value)| *value > 0).collect();
             tracing::debug!(?counters, "media");
         }
     });
