@@ -86,6 +86,15 @@ impl Serving {
         Ok(serving)
     }
 
+    /// Waits until a listener ends by itself.
+    pub async fn ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => tracing::error!(%error, "a listener ended"),
+            Some(_) => tracing::error!("a listener ended"),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Accepts nothing new and lets running requests finish, for at most `limit`.
     pub async fn stop(mut self, limit: Duration) {
         for handle in &self.handles {

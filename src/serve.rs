@@ -60,6 +60,8 @@ pub enum ServeError {
     Setup(String),
     #[error("the runtime did not start: {0}")]
     Runtime(io::Error),
+    #[error("{0} ended by itself, so the server stops; its log says why. A supervisor should start it again")]
+    PartEnded(&'static str),
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -67,10 +69,17 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     telemetry::start(&config.log);
     let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
     runtime.block_on(async {
-        let running = Box::pin(Running::start(config)).await?;
-        wait_for_signal().await?;
+        // From the first moment on: a SIGTERM during the start must not leave things half done.
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+        let mut running = Box::pin(Running::start(config)).await?;
+        let outcome = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            part = running.part_ended() => Err(ServeError::PartEnded(part)),
+        };
         running.stop().await;
-        Ok(())
+        outcome
     })
 }
 
@@ -80,7 +89,7 @@ struct Running {
     serving: Serving,
     signaling: Signaling,
     media: Media,
-    background: JoinSet<()>,
+    background: JoinSet<&'static str>,
     stop: CancellationToken,
     /// Held for the life of the process.
     _lock: File,
@@ -101,15 +110,16 @@ impl Running {
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         if let Some(events) = signaling.events() {
-            background.spawn(forward_events(app.clone(), events, stop.clone()));
+            let forward = forward_events(app.clone(), events, stop.clone());
+            background.spawn(named("the reader of room events", forward));
         }
         let (worker, token) = (app.clone(), stop.clone());
-        background.spawn(async move { worker.run_background(token).await });
+        background.spawn(named("background work", async move { worker.run_background(token).await }));
         if let Some(address) = config.stun_listen {
             let server =
                 StunServer::bind(address).await.map_err(|source| ServeError::Stun { address, source })?;
             let token = stop.clone();
-            background.spawn(async move { server.run(token).await });
+            background.spawn(named("STUN", async move { server.run(token).await }));
         }
         let mut notes = if config.demo { demo(&config, &app).await? } else { Vec::new() };
         notes.extend(first_organisation(&config, &app).await?);
@@ -122,6 +132,15 @@ impl Running {
         let serving = Serving::start(listeners, &certificate, router).await?;
         announce(&config, addresses, certificate.own, &notes, started.elapsed());
         Ok(Self { config, serving, signaling, media, background, stop, _lock: lock })
+    }
+
+    /// Waits until something ends that should run as long as the server: going on without it would lose things
+    /// silently.
+    async fn part_ended(&mut self) -> &'static str {
+        tokio::select! {
+            Some(ended) = self.background.join_next() => ended.unwrap_or("a part of the server"),
+            () = self.serving.ended() => "a listener",
+        }
     }
 
     /// Participants are told first, while their sockets are open; then requests end; then media; then the rest.
@@ -332,12 +351,8 @@ struct Addresses {
     media: Vec<SocketAddr>,
 }
 
-async fn wait_for_signal() -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+/// Runs `work`, and then says whose it was.
+async fn named(name: &'static str, work: impl Future<Output = ()>) -> &'static str {
+    work.await;
+    name
 }
