@@ -73,7 +73,12 @@ function Page({ session, state }: { session: Session; state: JoinState }) {
   switch (state.phase) {
     case "loading":
     case "call":
-      return <Loading label={t("loading")} lines={4} />;
+      return (
+        <>
+          <h1 className="visually-hidden">{t("loading")}</h1>
+          <Loading label={t("loading")} lines={4} />
+        </>
+      );
     case "too_early":
       return state.view && <TooEarly session={session} view={state.view} />;
     case "prejoin":

@@ -135,7 +135,6 @@ const ar: Translation<typeof en> = {
   "control.share": "مشاركة شاشتك",
   "control.share_short": "مشاركة",
   "control.share_stop": "إيقاف مشاركة شاشتك",
-  "control.share_stop_short": "إيقاف",
   "control.layout_grid": "عرض الجميع بالحجم نفسه",
   "control.layout_speaker": "عرض المتحدث بحجم كبير",
   "control.layout_short": "العرض",

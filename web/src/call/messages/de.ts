@@ -142,7 +142,6 @@ const de: Translation<typeof en> = {
   "control.share": "Bildschirm teilen",
   "control.share_short": "Teilen",
   "control.share_stop": "Bildschirm nicht mehr teilen",
-  "control.share_stop_short": "Stopp",
   "control.layout_grid": "Alle gleich groß zeigen",
   "control.layout_speaker": "Sprechende Person groß zeigen",
   "control.layout_short": "Ansicht",

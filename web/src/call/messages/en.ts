@@ -137,7 +137,6 @@ const en = {
   "control.share": "Share your screen",
   "control.share_short": "Share",
   "control.share_stop": "Stop sharing your screen",
-  "control.share_stop_short": "Stop",
   "control.layout_grid": "Show everyone alike",
   "control.layout_speaker": "Show the speaker large",
   "control.layout_short": "Layout",

@@ -139,7 +139,6 @@ const es: Translation<typeof en> = {
   "control.share": "Compartir su pantalla",
   "control.share_short": "Compartir",
   "control.share_stop": "Dejar de compartir su pantalla",
-  "control.share_stop_short": "Parar",
   "control.layout_grid": "Mostrar a todos igual",
   "control.layout_speaker": "Mostrar grande a quien habla",
   "control.layout_short": "Vista",

@@ -141,7 +141,6 @@ const fr: Translation<typeof en> = {
   "control.share": "Partager votre écran",
   "control.share_short": "Partager",
   "control.share_stop": "Arrêter de partager votre écran",
-  "control.share_stop_short": "Arrêter",
   "control.layout_grid": "Montrer tout le monde à la même taille",
   "control.layout_speaker": "Montrer en grand la personne qui parle",
   "control.layout_short": "Affichage",

@@ -16,6 +16,17 @@ export function CallNotices({ session, call }: { session: Session; call: CallMod
   const t = useCallText();
   const { audioBlocked, shareProblem, connection } = useStore(call.store);
   const { camera, microphone } = useStore(session.devices.store);
+  useEffect(() => {
+    if (!audioBlocked) return;
+    // Any click or key is the gesture that the browser waits for.
+    const unblock = () => void call.unblockAudio();
+    document.addEventListener("click", unblock);
+    document.addEventListener("keydown", unblock);
+    return () => {
+      document.removeEventListener("click", unblock);
+      document.removeEventListener("keydown", unblock);
+    };
+  }, [audioBlocked, call]);
   return (
     <div className="c-notices">
       <ConnectionNotice call={call} session={session} />

@@ -51,13 +51,16 @@ export function ControlBar(props: ControlBarProps) {
   const isNarrow = useMedia(NARROW);
   const flips = thisClient().kind !== "desktop" && cameras.length > 1;
 
+  const layoutAction = layout === "grid" ? t("control.layout_speaker") : t("control.layout_grid");
   const isDesktop = thisClient().kind === "desktop";
   const hasPicture = tiles.some((tile) => !tile.isLocal && tile.video !== null);
   // Left out of the bar on a phone (styles/call.css).
   const leftOut: MenuEntry[] = [
-    layout === "grid"
-      ? { id: "layout", label: t("control.layout_speaker"), icon: RectangleHorizontal }
-      : { id: "layout", label: t("control.layout_grid"), icon: LayoutGrid },
+    {
+      id: "layout",
+      label: layoutAction,
+      icon: layout === "grid" ? RectangleHorizontal : LayoutGrid,
+    },
     isShared
       ? { id: "share", label: t("control.share_stop"), icon: MonitorX }
       : { id: "share", label: t("control.share"), icon: MonitorUp },
@@ -113,23 +116,16 @@ export function ControlBar(props: ControlBarProps) {
               <button {...dom} title={isShared ? t("control.share_stop") : t("control.share")} />
             )}
           >
-            <span className="c-label">
-              {isShared ? t("control.share_stop_short") : t("control.share_short")}
-            </span>
+            <span className="c-label">{t("control.share_short")}</span>
           </Toggle>
         )}
         <Button
           className="c-wide-only"
           icon={layout === "grid" ? RectangleHorizontal : LayoutGrid}
-          aria-label={layout === "grid" ? t("control.layout_speaker") : t("control.layout_grid")}
+          aria-label={`${t("control.layout_short")} – ${layoutAction}`}
           onPress={() => call.setLayout(layout === "grid" ? "speaker" : "grid")}
           data-testid="layout"
-          render={(dom) => (
-            <button
-              {...dom}
-              title={layout === "grid" ? t("control.layout_speaker") : t("control.layout_grid")}
-            />
-          )}
+          render={(dom) => <button {...dom} title={layoutAction} />}
         >
           <span className="c-label">{t("control.layout_short")}</span>
         </Button>

@@ -1,6 +1,6 @@
 import { LogIn, SwitchCamera, VideoOff } from "lucide-react";
 import { useEffect, useState, type FormEvent } from "react";
-import { Banner, Button, IconButton, TextField } from "../../ui";
+import { Banner, Button, IconButton, Spinner, TextField } from "../../ui";
 import { useCallText, type CallKey } from "../call-messages";
 import { thisClient } from "../model/capability";
 import { checkConnection, type Verdict } from "../model/connection-check";
@@ -72,10 +72,9 @@ export function Prejoin({ session }: { session: Session }) {
           type="submit"
           variant="primary"
           size="large"
-          icon={LogIn}
+          icon={phase === "entering" ? Busy : LogIn}
           directional
           wide
-          isPending={phase === "entering"}
           data-testid="join"
         >
           {t("prejoin.join")}
@@ -83,6 +82,11 @@ export function Prejoin({ session }: { session: Session }) {
       </form>
     </div>
   );
+}
+
+/** In place of an icon while the click is at work; a second click does nothing. */
+function Busy() {
+  return <Spinner small />;
 }
 
 /** Self view or plate, with the toggles on it. */

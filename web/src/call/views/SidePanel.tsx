@@ -101,7 +101,7 @@ export function WaitingList({ session }: { session: Session }) {
                   variant="primary"
                   size="small"
                   icon={Check}
-                  isPending={busy.includes(person.participantId)}
+                  isDisabled={busy.includes(person.participantId)}
                   onPress={() => void host.admit(person.participantId)}
                   data-testid="admit"
                 >
