@@ -136,6 +136,9 @@ pub struct Claims {
     pub nbf: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
+    /// Of tokens made here: Unix time of issue, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat_ms: Option<u64>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -150,9 +153,10 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// When the token was issued, as far as it says; Unix seconds.
-    pub(crate) fn issued_at(&self) -> u64 {
-        self.iat.or(self.nbf).unwrap_or(0)
+    /// When the token was issued, as far as it says; Unix time, milliseconds.
+    pub(crate) fn issued_at_ms(&self) -> u64 {
+        let seconds = self.iat.or(self.nbf).unwrap_or(0);
+        self.iat_ms.unwrap_or_else(|| seconds.saturating_mul(1_000))
     }
 
     pub(crate) fn kind(&self) -> proto::participant_info::Kind {
@@ -331,10 +335,12 @@ impl TokenMinter {
         ttl: Duration,
     ) -> Result<String, NoApiKey> {
         let (key, secret) = self.keys.first_key_value().ok_or(NoApiKey)?;
-        let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let elapsed = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_s = elapsed.as_secs();
         claims.iss.clone_from(key);
         claims.nbf = Some(now_s);
         claims.iat = Some(now_s);
+        claims.iat_ms = u64::try_from(elapsed.as_millis()).ok();
         claims.exp = now_s.saturating_add(ttl.as_secs());
         let token = jsonwebtoken::encode(
             &Header::new(Algorithm::HS256),

@@ -63,7 +63,7 @@ impl Room {
             return Err(JoinRefused::Closed);
         }
         let identity = Identity::from(claims);
-        if self.revoked.get(&identity).is_some_and(|until| claims.issued_at() <= *until) {
+        if self.revoked.get(&identity).is_some_and(|until_ms| claims.issued_at_ms() <= *until_ms) {
             return Err(JoinRefused::Removed);
         }
         if self.by_identity.contains_key(&identity) {

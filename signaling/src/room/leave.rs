@@ -83,13 +83,14 @@ impl Room {
     pub(crate) fn expel(&mut self, identity: &Identity, now: Now) -> bool {
         if self.revoked.len() >= MAX_REVOKED {
             // The oldest is forgotten first; its refreshed token has expired long ago.
-            let oldest = self.revoked.iter().min_by_key(|(_, until)| **until).map(|(name, _)| name.clone());
+            let oldest =
+                self.revoked.iter().min_by_key(|(_, until_ms)| **until_ms).map(|(name, _)| name.clone());
             if let Some(oldest) = oldest {
                 self.revoked.remove(&oldest);
             }
         }
-        let now_s = u64::try_from(now.wall_ms / 1000).unwrap_or(0);
-        self.revoked.insert(identity.clone(), now_s);
+        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        self.revoked.insert(identity.clone(), now_ms);
         let Some(key) = self.by_identity.get(identity).copied() else { return false };
         self.remove(key, LeaveReason::ParticipantRemoved, Some(Action::Disconnect), now);
         true

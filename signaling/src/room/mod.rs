@@ -137,10 +137,12 @@ pub struct Room {
     by_track_sid: HashMap<TrackSid, TrackKey>,
     speakers: BTreeMap<ParticipantKey, Speaker>,
     departed: VecDeque<Departed>,
-    /// Identity → tokens issued up to this Unix second are refused.
+    /// Identity → tokens issued up to this moment (Unix time, milliseconds) are refused.
     revoked: HashMap<Identity, u64>,
     data_handles: data_track::Handles,
     empty_since: Instant,
+    /// Participants and publishers as last told.
+    counts_told: (u32, u32),
     ever_joined: bool,
     closed: bool,
     next_tick: Instant,
@@ -166,6 +168,7 @@ impl Room {
             revoked: HashMap::new(),
             data_handles: data_track::Handles::default(),
             empty_since: now.mono,
+            counts_told: (0, 0),
             ever_joined: false,
             closed: false,
             next_tick: now.mono + TICK,
@@ -202,6 +205,7 @@ impl Room {
         self.expire_participants(now);
         self.refresh_tokens(now);
         self.end_simulated_speech(now);
+        self.tell_counts();
         let limit =
             if self.ever_joined { self.settings.departure_timeout } else { self.settings.empty_timeout };
         if self.participants.is_empty() && now.mono.saturating_duration_since(self.empty_since) >= limit {
@@ -245,6 +249,16 @@ impl Room {
                     .collect(),
             })
             .collect()
+    }
+
+    /// Numbers of participants and publishers, told together for all changes of a tick.
+    fn tell_counts(&mut self) {
+        let room = self.room_info();
+        let counts = (room.num_participants, room.num_publishers);
+        if counts != self.counts_told {
+            self.counts_told = counts;
+            self.broadcast(Message::RoomUpdate(proto::RoomUpdate { room: Some(room) }), |_| true);
+        }
     }
 
     fn room_info(&self) -> proto::Room {

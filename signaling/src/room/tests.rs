@@ -40,7 +40,7 @@ fn request(identity: &str, grants: Grants) -> JoinRequest {
         claims: Claims {
             sub: identity.into(),
             name: identity.to_uppercase(),
-            iat: Some(1_000),
+            iat_ms: Some(1_000_000),
             video: Some(grants),
             ..Claims::default()
         },

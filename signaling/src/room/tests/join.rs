@@ -128,8 +128,14 @@ fn a_removed_participant_cannot_come_back_with_its_old_token() {
     assert_eq!((leave.reason(), leave.action()), (Reason::ParticipantRemoved, Action::Disconnect));
     assert_eq!(world.try_join(request("ann", grants())).unwrap_err(), JoinRefused::Removed);
     let mut fresh = request("ann", grants());
-    fresh.claims.iat = Some(1_001);
+    fresh.claims.iat_ms = Some(1_000_001);
     world.try_join(fresh).unwrap();
+    let mut foreign = request("ann", grants());
+    foreign.claims.iat_ms = None;
+    foreign.claims.nbf = Some(1_000);
+    assert_eq!(world.try_join(foreign.clone()).unwrap_err(), JoinRefused::Removed, "whole seconds in doubt");
+    foreign.claims.nbf = Some(1_001);
+    world.try_join(foreign).unwrap();
     let now = world.now();
     assert!(!world.room.expel(&"nobody".into(), now));
 }
@@ -168,4 +174,23 @@ fn closing_tells_everybody_once() {
     let left =
         events(&out).iter().filter(|kind| matches!(kind, RoomEventKind::ParticipantLeft { .. })).count();
     assert_eq!(left, 2);
+}
+
+#[test]
+fn how_many_there_are_is_told_once_for_many_changes() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    for number in 0..5 {
+        world.join(&format!("p{number}"));
+    }
+    world.take();
+    world.advance(Duration::from_secs(3));
+    let told: Vec<u32> = sent(&world.take(), ann)
+        .into_iter()
+        .filter_map(|message| match message {
+            Response::RoomUpdate(update) => update.room.map(|room| room.num_participants),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [6]);
 }
