@@ -4,6 +4,8 @@ import { App } from "./app/App";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./ui/ui.css";
+import "./ui/overlays.css";
+import "./ui/dates.css";
 import "./app/app.css";
 
 const root = document.getElementById("root");
