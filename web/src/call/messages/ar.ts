@@ -159,6 +159,7 @@ const ar: Translation<typeof en> = {
   "end_for_all.title": "هل تريد إنهاء الاستشارة للجميع؟",
   "end_for_all.help": "يغادر الجميع المكالمة، وتُسجَّل الاستشارة مكتملة.",
   "end_for_all.failed": "تعذّر الإنهاء. تحقق من اتصالك ثم أعد المحاولة.",
+  "end_for_all.not_started": "لم تبدأ بعد: لم يدخل أحد غيرك إلى المكالمة. غادرها أو ألغِ الموعد.",
 
   "people.in_call": {
     zero: "في المكالمة ({count})",

@@ -163,6 +163,8 @@ const de: Translation<typeof en> = {
   "end_for_all.help": "Alle verlassen das Gespräch, und der Termin gilt als abgeschlossen.",
   "end_for_all.failed":
     "Das Beenden hat nicht geklappt. Prüfen Sie Ihre Verbindung und versuchen Sie es erneut.",
+  "end_for_all.not_started":
+    "Es hat noch nicht begonnen: Außer Ihnen war niemand im Gespräch. Verlassen Sie es oder sagen Sie den Termin ab.",
 
   "people.in_call": { one: "Im Gespräch ({count})", other: "Im Gespräch ({count})" },
   "people.waiting": "Wartende",

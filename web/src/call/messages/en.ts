@@ -157,6 +157,8 @@ const en = {
   "end_for_all.title": "End the consultation for all?",
   "end_for_all.help": "Everybody leaves the call, and the consultation is marked as completed.",
   "end_for_all.failed": "It could not be ended. Check your connection and try again.",
+  "end_for_all.not_started":
+    "It has not begun: nobody else has been in the call. Leave instead, or cancel the appointment.",
 
   "people.in_call": { one: "In the call ({count})", other: "In the call ({count})" },
   "people.waiting": "Waiting",

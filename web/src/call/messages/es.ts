@@ -159,6 +159,8 @@ const es: Translation<typeof en> = {
   "end_for_all.title": "¿Terminar la consulta para todos?",
   "end_for_all.help": "Todos salen de la llamada y la consulta queda como realizada.",
   "end_for_all.failed": "No se ha podido terminar. Compruebe su conexión y vuelva a intentarlo.",
+  "end_for_all.not_started":
+    "No ha empezado: nadie más ha estado en la llamada. Salga de ella o cancele la cita.",
 
   "people.in_call": { one: "En la llamada ({count})", other: "En la llamada ({count})" },
   "people.waiting": "En espera",

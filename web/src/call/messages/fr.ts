@@ -162,6 +162,8 @@ const fr: Translation<typeof en> = {
   "end_for_all.help":
     "Tout le monde quitte l’appel, et la consultation est marquée comme terminée.",
   "end_for_all.failed": "Impossible de terminer. Vérifiez votre connexion et réessayez.",
+  "end_for_all.not_started":
+    "Elle n’a pas commencé : personne d’autre n’a rejoint l’appel. Quittez plutôt l’appel ou annulez le rendez-vous.",
 
   "people.in_call": { one: "Dans l’appel ({count})", other: "Dans l’appel ({count})" },
   "people.waiting": "En attente",

@@ -1,4 +1,4 @@
-import { memberApi, stream, type Appointment } from "../../api";
+import { isApiError, memberApi, stream, type Appointment } from "../../api";
 import { Store } from "./store";
 
 export interface WaitingPerson {
@@ -14,7 +14,7 @@ export interface HostState {
   /** Participant ids whose admission is on its way. */
   busy: readonly string[];
   ending: boolean;
-  error: string | null;
+  error: "admit_failed" | "end_failed" | "end_not_started" | null;
 }
 
 export interface HostApi {
@@ -96,8 +96,9 @@ export class HostModel {
     try {
       this.#learn(await this.#api.end(this.#id));
       return true;
-    } catch {
-      this.store.patch({ error: "end_failed" });
+    } catch (error) {
+      const isTooEarly = isApiError(error, "appointment_not_started");
+      this.store.patch({ error: isTooEarly ? "end_not_started" : "end_failed" });
       return false;
     } finally {
       this.store.patch({ ending: false });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Appointment } from "../../api";
+import { ApiError, type Appointment } from "../../api";
 import { backoffMs, REJOIN_BACKOFF } from "./backoff";
 import { detectClient, detectSupport } from "./capability";
 import { callTime, ServerClock } from "./clock";
@@ -206,6 +206,7 @@ describe("HostModel", () => {
   function setUp(found: Appointment | null) {
     let tell: (appointment: Appointment) => void = () => undefined;
     const log: string[] = [];
+    let failure: ApiError | null = null;
     const api: HostApi = {
       find: () => Promise.resolve(found),
       follow: (listener) => {
@@ -217,9 +218,14 @@ describe("HostModel", () => {
         return Promise.resolve(appointment(waiting(participant, "admitted")));
       },
       decline: () => Promise.reject(new Error("offline")),
-      end: () => Promise.resolve(appointment()),
+      end: () => (failure ? Promise.reject(failure) : Promise.resolve(appointment())),
     };
-    return { model: new HostModel(api), tell: (one: Appointment) => tell(one), log };
+    return {
+      model: new HostModel(api),
+      tell: (one: Appointment) => tell(one),
+      fail: (error: ApiError) => (failure = error),
+      log,
+    };
   }
 
   it("is nothing for those who are not signed in", async () => {
@@ -238,6 +244,17 @@ describe("HostModel", () => {
     await model.admit("p1");
     expect(log).toContain("admit a1 p1");
     expect(model.store.get()).toMatchObject({ waiting: [], busy: [], error: null });
+  });
+
+  it("knows a consultation that has not begun from a broken connection", async () => {
+    const { model, fail } = setUp(appointment());
+    await model.start("C-1", "2026-11-21T09:00:00Z");
+    fail(new ApiError("appointment_not_started", 409));
+    expect(await model.endForAll()).toBe(false);
+    expect(model.store.get()).toMatchObject({ error: "end_not_started", ending: false });
+    fail(new ApiError("network", 0));
+    expect(await model.endForAll()).toBe(false);
+    expect(model.store.get().error).toBe("end_failed");
   });
 
   it("says when something did not work, and ignores other appointments", async () => {

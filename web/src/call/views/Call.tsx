@@ -100,6 +100,7 @@ export function Call({ session, call }: { session: Session; call: CallModel }) {
       >
         <p>{t("end_for_all.help")}</p>
         {error === "end_failed" && <p role="alert">{t("end_for_all.failed")}</p>}
+        {error === "end_not_started" && <p role="alert">{t("end_for_all.not_started")}</p>}
       </ConfirmDialog>
     </main>
   );
