@@ -224,7 +224,7 @@ impl Actor {
                         tracing::info!(room = %self.sid, participant = participant.0, %error, "offer refused");
                     }
                 }
-                self.room.answered(participant, id, &sdp, result, now());
+                self.room.answered(participant, id, result, now());
                 return;
             }
             MediaCommand::Answer { participant, id, sdp } => {

@@ -96,6 +96,8 @@ pub struct Answer {
     pub sdp: String,
     /// (mid, track sid) of the sections on which the server sends.
     pub mid_to_track: Vec<(String, String)>,
+    /// The declared tracks that the client sends on a section of its offer.
+    pub published: Vec<TrackKey>,
 }
 
 /// State of one peer connection.

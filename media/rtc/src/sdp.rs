@@ -71,6 +71,12 @@ pub(crate) struct Section {
     pub(crate) rids: Vec<String>,
 }
 
+/// Whether the writer of this offer puts ids of its own into `a=msid` instead of those of the
+/// tracks: Firefox does, and says who it is in `o=`.
+pub(crate) fn names_tracks_anew(offer: &str) -> bool {
+    offer.lines().take_while(|line| !line.starts_with("m=")).any(|line| line.starts_with("o=mozilla"))
+}
+
 /// Why a description is refused; the text goes to the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SdpFault {

@@ -73,7 +73,6 @@ impl Room {
         &mut self,
         key: ParticipantKey,
         id: u32,
-        offer_sdp: &str,
         result: Result<Answer, MediaError>,
         now: Now,
     ) {
@@ -86,7 +85,7 @@ impl Room {
                     mid_to_track_id: answer.mid_to_track.into_iter().collect(),
                 };
                 self.send(key, Message::Answer(description));
-                for track in self.offered_tracks(key, offer_sdp) {
+                for track in answer.published {
                     self.publish(track, now);
                 }
             }
@@ -98,29 +97,6 @@ impl Room {
                 self.remove(key, LeaveReason::MediaFailure, Some(Action::Reconnect), now);
             }
         }
-    }
-
-    /// Tracks of `key` not yet published whose cid stands in an `a=msid` line.
-    fn offered_tracks(&self, key: ParticipantKey, sdp: &str) -> Vec<TrackKey> {
-        let Some(participant) = self.participants.get(&key) else { return Vec::new() };
-        let pending = || {
-            participant
-                .tracks
-                .iter()
-                .copied()
-                .filter(|key| self.tracks.get(key).is_some_and(|track| !track.published))
-        };
-        if pending().next().is_none() {
-            return Vec::new();
-        }
-        let offered: Vec<&str> = sdp
-            .lines()
-            .filter_map(|line| line.strip_prefix("a=msid:"))
-            .flat_map(str::split_whitespace)
-            .collect();
-        pending()
-            .filter(|key| self.tracks[key].cids.iter().any(|cid| offered.contains(&cid.as_str())))
-            .collect()
     }
 
     /// Tells others of a track, once.

@@ -186,9 +186,12 @@ impl World {
         self.ask(session, Request::Offer(offer));
         self.drain();
         let key = self.room.by_session[&session];
-        let answer = Answer { sdp: "answer".into(), mid_to_track: Vec::new() };
+        let own = self.room.participants[&key].tracks.iter().copied();
+        let published =
+            own.filter(|track| self.room.tracks[track].cids.iter().any(|cid| sdp.contains(cid))).collect();
+        let answer = Answer { sdp: "answer".into(), mid_to_track: Vec::new(), published };
         let now = self.now();
-        self.room.answered(key, 3, sdp, Ok(answer), now);
+        self.room.answered(key, 3, Ok(answer), now);
     }
 }
 

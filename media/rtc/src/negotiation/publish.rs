@@ -21,12 +21,14 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Takes in an offer; `declared` finds a declared track that has no section yet.
+    /// Takes in an offer; `declared` finds a declared track by its id, `unnamed` lists those
+    /// of a kind, in the order of their declaration, that a section of another id may carry.
     /// Returns the tracks whose section is gone.
     pub(crate) fn offered(
         &mut self,
         offer: &[Section],
         declared: impl Fn(MediaKind, &str) -> Option<TrackKey>,
+        unnamed: impl Fn(MediaKind) -> Vec<TrackKey>,
     ) -> Vec<TrackKey> {
         let mut before = std::mem::take(&mut self.sections);
         for section in offer {
@@ -43,7 +45,10 @@ impl Published {
             let kept = known.and_then(|known| known.track);
             let track = if same { kept.or(declared) } else { declared.or(kept) };
             // Two sections of one id: the first has the track.
-            let track = track.filter(|track| !self.has(*track));
+            let track = track.filter(|track| !self.has(*track)).or_else(|| {
+                let taken = |track| before.iter().any(|other| other.track == Some(track));
+                unnamed(kind).into_iter().find(|track| !self.has(*track) && !taken(*track))
+            });
             self.sections.push(Publishing {
                 mid: section.mid.clone(),
                 kind,
@@ -85,6 +90,11 @@ impl Published {
         self.sections.iter().any(|section| section.track == Some(track))
     }
 
+    /// The tracks that have a section.
+    pub(crate) fn tracks(&self) -> Vec<TrackKey> {
+        self.sections.iter().filter_map(|section| section.track).collect()
+    }
+
     pub(crate) fn section(&self, mid: &str) -> Option<&Publishing> {
         self.sections.iter().find(|section| section.mid == mid)
     }
@@ -110,19 +120,41 @@ mod tests {
         move |_, offered| (offered == cid).then_some(TrackKey(key))
     }
 
+    fn none(_: MediaKind) -> Vec<TrackKey> {
+        Vec::new()
+    }
+
+    #[test]
+    fn a_client_that_names_its_tracks_anew_is_taken_in_the_order_of_declaration() {
+        let mut published = Published::default();
+        let waiting = |_| vec![TrackKey(1), TrackKey(2)];
+        assert_eq!(published.offered(&[sending("3", "x")], |_, _| None, waiting), []);
+        assert_eq!(published.section("3").unwrap().track, Some(TrackKey(1)));
+        assert_eq!(published.offered(&[sending("3", "x"), sending("4", "y")], |_, _| None, waiting), []);
+        assert_eq!(published.section("3").unwrap().track, Some(TrackKey(1)), "kept");
+        assert_eq!(published.section("4").unwrap().track, Some(TrackKey(2)));
+        assert_eq!(published.tracks(), [TrackKey(1), TrackKey(2)]);
+    }
+
     #[test]
     fn binds_by_id_in_either_order_and_keeps_by_mid() {
         let mut published = Published::default();
-        assert_eq!(published.offered(&[sending("3", "cam"), sending("4", "screen")], declared("cam", 1)), []);
+        assert_eq!(
+            published.offered(&[sending("3", "cam"), sending("4", "screen")], declared("cam", 1), none),
+            []
+        );
         assert_eq!(published.section("3").unwrap().track, Some(TrackKey(1)));
         assert!(!published.declare(TrackKey(2), MediaKind::Audio, "screen"), "the kind differs");
         assert!(published.declare(TrackKey(2), MediaKind::Video, "screen"));
         // The device was switched: another source in the same section.
-        assert_eq!(published.offered(&[sending("3", "other"), sending("4", "screen")], |_, _| None), []);
+        assert_eq!(
+            published.offered(&[sending("3", "other"), sending("4", "screen")], |_, _| None, none),
+            []
+        );
         assert!(published.has(TrackKey(1)) && published.has(TrackKey(2)));
         let mut silent = sending("3", "other");
         silent.direction = Direction::Inactive;
-        assert_eq!(published.offered(&[silent, sending("4", "screen")], |_, _| None), [TrackKey(1)]);
+        assert_eq!(published.offered(&[silent, sending("4", "screen")], |_, _| None, none), [TrackKey(1)]);
         published.end(TrackKey(2));
         assert!(!published.has(TrackKey(2)));
     }
@@ -130,8 +162,8 @@ mod tests {
     #[test]
     fn a_section_used_anew_shows_the_track_declared_for_it() {
         let mut published = Published::default();
-        published.offered(&[sending("3", "cam")], declared("cam", 1));
-        assert_eq!(published.offered(&[sending("3", "screen")], declared("screen", 2)), []);
+        published.offered(&[sending("3", "cam")], declared("cam", 1), none);
+        assert_eq!(published.offered(&[sending("3", "screen")], declared("screen", 2), none), []);
         assert_eq!(published.section("3").unwrap().track, Some(TrackKey(2)));
     }
 }

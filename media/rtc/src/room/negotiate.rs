@@ -35,7 +35,7 @@ impl RoomState {
         });
         self.negotiated(ctx, peer);
         let answer = answered.ok_or(MediaError::PeerFailed)?.map_err(MediaError::BadSdp)?;
-        self.take_published(ctx, participant, &sections);
+        self.take_published(ctx, participant, &sections, sdp::names_tracks_anew(offer));
         let begun = self.take_receiving(ctx, participant, peer, &sections);
         let answer = self.finish_answer(participant, &answer, &sections);
         for (track, mid) in begun {
@@ -146,15 +146,32 @@ impl RoomState {
         }
     }
 
-    /// Binds what the client sends to the tracks that it declared.
-    fn take_published(&mut self, ctx: &Context<'_>, participant: ParticipantKey, sections: &[Section]) {
+    /// Binds what the client sends to the tracks that it declared: by their ids, or, for a
+    /// client that names them `anew`, those of one kind in the order of their declaration.
+    fn take_published(
+        &mut self,
+        ctx: &Context<'_>,
+        participant: ParticipantKey,
+        sections: &[Section],
+        anew: bool,
+    ) {
         let tracks = &self.tracks;
         let declared = |kind, cid: &str| {
             let mut own = tracks.values().filter(|track| track.participant == participant);
             own.find(|track| track.spec.kind == kind && track.spec.cid == cid).map(|track| track.spec.key)
         };
+        let unnamed = |kind| {
+            let own = tracks.values().filter(|track| anew && track.participant == participant);
+            let named = |cid: &str| sections.iter().any(|s| s.track_id.as_deref() == Some(cid));
+            let mut own: Vec<TrackKey> = own
+                .filter(|track| track.spec.kind == kind && !named(&track.spec.cid))
+                .map(|track| track.spec.key)
+                .collect();
+            own.sort_unstable();
+            own
+        };
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        for track in state.published.offered(sections, declared) {
+        for track in state.published.offered(sections, declared, unnamed) {
             self.events.tell(ctx.metrics, MediaEvent::TrackEnded { participant, track });
         }
     }
@@ -203,8 +220,9 @@ impl RoomState {
     /// The answer as the client gets it.
     fn finish_answer(&self, participant: ParticipantKey, answer: &str, offer: &[Section]) -> Answer {
         let Some(state) = self.participants.get(&participant) else {
-            return Answer { sdp: answer.to_owned(), mid_to_track: Vec::new() };
+            return Answer { sdp: answer.to_owned(), mid_to_track: Vec::new(), published: Vec::new() };
         };
+        let published = state.published.tracks();
         match &state.negotiation {
             Negotiation::Single(single) => Answer {
                 sdp: sdp::rewrite(answer, |mid| match single.on_section(mid) {
@@ -212,6 +230,7 @@ impl RoomState {
                     on_section => self.role(on_section),
                 }),
                 mid_to_track: self.mid_to_track(single.shown()),
+                published,
             },
             // On the publisher connection nothing is sent to the client, even if it would take it.
             Negotiation::Dual { .. } => {
@@ -220,7 +239,7 @@ impl RoomState {
                     true => Role::Idle,
                     false => self.role_of_published(&state.published, mid),
                 };
-                Answer { sdp: sdp::rewrite(answer, role), mid_to_track: Vec::new() }
+                Answer { sdp: sdp::rewrite(answer, role), mid_to_track: Vec::new(), published }
             }
         }
     }
