@@ -63,9 +63,11 @@ export function openSession(token: string): Session {
       }),
   });
   const host = new HostModel(browserHostApi);
-  // Lights off as soon as the meeting is over for this person.
+  // Lights off as soon as the meeting is over for this person, and on again for who is sent back to wait.
   join.store.subscribe(() => {
-    if (isOver(join.store.get().phase)) devices.release();
+    const { phase } = join.store.get();
+    if (isOver(phase)) devices.release();
+    else if (phase === "waiting") void devices.start();
   });
   let preloaded = false;
   const preload = () => {

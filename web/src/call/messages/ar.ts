@@ -241,6 +241,7 @@ const ar: Translation<typeof en> = {
   "end.duration": "المدة",
   "end.ended": "انتهت الاستشارة",
   "end.ended_help": "يمكنك إغلاق هذه الصفحة.",
+  "end.dashboard": "إلى لوحة المتابعة",
   "end.cancelled": "أُلغي هذا الموعد",
   "end.cancelled_help": "تجد التفاصيل في صفحة موعدك وفي البريد. للقاء في وقت آخر احجز من جديد.",
   "end.declined": "لم يُسمح لك بالدخول",

@@ -239,6 +239,7 @@ const de: Translation<typeof en> = {
   "end.duration": "Dauer",
   "end.ended": "Das Gespräch ist beendet",
   "end.ended_help": "Sie können diese Seite schließen.",
+  "end.dashboard": "Zur Übersicht",
   "end.cancelled": "Dieser Termin wurde abgesagt",
   "end.cancelled_help":
     "Näheres steht auf Ihrer Terminseite und in der Mail. Für eine andere Zeit buchen Sie neu.",

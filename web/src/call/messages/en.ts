@@ -231,6 +231,7 @@ const en = {
   "end.duration": "Duration",
   "end.ended": "The consultation has ended",
   "end.ended_help": "You can close this page.",
+  "end.dashboard": "To the dashboard",
   "end.cancelled": "This appointment was cancelled",
   "end.cancelled_help":
     "Your appointment page and the mail tell you more. To meet at another time, book again.",

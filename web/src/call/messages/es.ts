@@ -233,6 +233,7 @@ const es: Translation<typeof en> = {
   "end.duration": "Duración",
   "end.ended": "La consulta ha terminado",
   "end.ended_help": "Puede cerrar esta página.",
+  "end.dashboard": "Ir al panel",
   "end.cancelled": "Esta cita se ha cancelado",
   "end.cancelled_help":
     "La página de su cita y el correo le dicen más. Para verse en otro momento, reserve de nuevo.",

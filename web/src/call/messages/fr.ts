@@ -236,6 +236,7 @@ const fr: Translation<typeof en> = {
   "end.duration": "Durée",
   "end.ended": "La consultation est terminée",
   "end.ended_help": "Vous pouvez fermer cette page.",
+  "end.dashboard": "Vers le tableau de bord",
   "end.cancelled": "Ce rendez-vous a été annulé",
   "end.cancelled_help":
     "La page de votre rendez-vous et le courriel vous en disent plus. Pour un autre moment, réservez à nouveau.",

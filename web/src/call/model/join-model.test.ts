@@ -275,6 +275,23 @@ describe("JoinViewModel", () => {
     expect(phase()).toBe("ended");
   });
 
+  it.each([true, false])(
+    "is back in the waiting room when sent back (the server knew it first: %s)",
+    async (first) => {
+      await intoCall();
+      server.phase = first ? "waiting" : "admitted";
+      calls[0]?.onEnd("removed");
+      await flush();
+      expect(phase()).toBe(first ? "waiting" : "removed");
+      server.tell("waiting");
+      await flush();
+      expect(phase()).toBe("waiting");
+      server.tell("admitted");
+      await flush();
+      expect(phase()).toBe("call");
+    },
+  );
+
   it("says so when somebody was taken out of the call", async () => {
     await intoCall();
     server.phase = "admitted";

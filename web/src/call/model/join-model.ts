@@ -260,13 +260,11 @@ export class JoinViewModel {
   async #reread(otherwise: "removed" | "ended" | null = null): Promise<void> {
     try {
       const view = await this.#ports.api.view();
-      const stillOpen =
-        view.phase === "open" || view.phase === "admitted" || view.phase === "waiting";
+      const stillOpen = view.phase === "open" || view.phase === "admitted";
       this.#learn(view);
-      if (otherwise !== null && stillOpen) await this.#finish(otherwise);
-      else if (view.phase === "waiting") this.#move(view);
-      else if (stillOpen) await this.#finish("prejoin");
-      else this.#move(view);
+      // Sent back to the waiting room, or something final.
+      if (!stillOpen) this.#move(view);
+      else await this.#finish(otherwise ?? "prejoin");
     } catch (error) {
       if (otherwise === null) this.#fail(error);
       else await this.#finish(otherwise);
@@ -274,7 +272,8 @@ export class JoinViewModel {
   }
 
   async #finish(phase: JoinPhase): Promise<void> {
-    this.#stop();
+    // Who was taken out may have been sent back: the word of it can come after the end of the call.
+    if (phase !== "removed") this.#stop();
     this.store.patch({ phase });
     await this.#closeCall();
   }
@@ -293,7 +292,8 @@ export class JoinViewModel {
 
   #onEvent(view: JoinView): void {
     const { phase } = this.store.get();
-    if (phase !== "waiting" && phase !== "call") return;
+    const isBack = phase === "removed" && view.phase === "waiting";
+    if (phase !== "waiting" && phase !== "call" && !isBack) return;
     // The stream may start with a view from before Join took effect.
     if (phase === "call" && view.phase === "open") return;
     this.#move(view);

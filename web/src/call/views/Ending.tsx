@@ -1,4 +1,4 @@
-import { Headphones, Keyboard, LogIn, RotateCw } from "lucide-react";
+import { Headphones, Keyboard, LayoutDashboard, LogIn, RotateCw } from "lucide-react";
 import type { ReactNode } from "react";
 import { useNow, useTimeFormat } from "../../time";
 import { Button, ButtonLink } from "../../ui";
@@ -25,12 +25,22 @@ export function Ending({ session }: { session: Session }) {
       {t("action.rejoin")}
     </Button>
   );
+  const dashboard = state.view?.role === "provider" && (
+    <ButtonLink to="/dashboard" icon={LayoutDashboard}>
+      {t("end.dashboard")}
+    </ButtonLink>
+  );
   switch (state.phase) {
     case "left":
       return (
         <Notice
           title={state.joinedMs === null ? t("end.left_waiting") : t("end.left")}
-          actions={rejoin}
+          actions={
+            <>
+              {rejoin}
+              {dashboard}
+            </>
+          }
         >
           <Times state={state} />
           {rejoin && <p>{t("end.left_help")}</p>}
@@ -38,7 +48,7 @@ export function Ending({ session }: { session: Session }) {
       );
     case "ended":
       return (
-        <Notice title={t("end.ended")}>
+        <Notice title={t("end.ended")} actions={dashboard}>
           <Times state={state} />
           <p>{t("end.ended_help")}</p>
         </Notice>
