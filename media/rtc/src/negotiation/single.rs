@@ -57,6 +57,8 @@ pub(crate) struct Single {
     sections: Vec<Sending>,
     /// Further sections that the client was asked for and has not made yet.
     outstanding: Counts,
+    /// Since when; the question may be lost although offers come.
+    outstanding_since: Option<Instant>,
     /// The client was asked for an offer, and when.
     asked: Option<Instant>,
 }
@@ -88,6 +90,9 @@ impl Single {
             self.sections.push(Sending { mid, kind, usable: true, track: None, shown: None, used: false });
             let outstanding = self.outstanding.of(kind);
             *outstanding = outstanding.saturating_sub(1);
+        }
+        if self.outstanding.total() == 0 {
+            self.outstanding_since = None;
         }
         self.asked = None;
         offered
@@ -149,6 +154,7 @@ impl Single {
         missing.video = missing.video.min(room - missing.audio);
         if missing.total() > 0 {
             self.outstanding = self.outstanding.plus(missing);
+            self.outstanding_since = Some(now);
             self.asked = Some(now);
             return Some(missing);
         }
@@ -161,11 +167,14 @@ impl Single {
         None
     }
 
-    /// Forgets questions that got no offer for too long; then [`Single::ask`] asks again.
+    /// Forgets questions that got no offer, or none of the sections, for too long; then
+    /// [`Single::ask`] asks again.
     pub(crate) fn lose_patience(&mut self, now: Instant) -> bool {
-        let late = self.asked.is_some_and(|asked| now.saturating_duration_since(asked) > PATIENCE);
+        let mut questions = [self.asked, self.outstanding_since].into_iter().flatten();
+        let late = questions.any(|asked| now.saturating_duration_since(asked) > PATIENCE);
         if late {
             self.asked = None;
+            self.outstanding_since = None;
             self.outstanding = Counts::default();
         }
         late
@@ -293,5 +302,21 @@ mod tests {
         let later = now + PATIENCE + Duration::from_secs(1);
         assert!(single.lose_patience(later));
         assert_eq!(single.ask(counts(0, 3), later), Some(counts(0, 3)));
+    }
+
+    #[test]
+    fn a_lost_question_for_sections_is_asked_again_although_offers_come() {
+        let mut single = Single::default();
+        let now = Instant::now();
+        assert_eq!(single.ask(counts(0, 4), now), Some(counts(0, 4)));
+        // An ICE restart, say: the client has not heard the question.
+        single.offered(&[]);
+        single.answered();
+        assert_eq!(single.ask(counts(0, 4), now), None);
+        let later = now + PATIENCE + Duration::from_secs(1);
+        assert!(single.lose_patience(later));
+        assert_eq!(single.ask(counts(0, 4), later), Some(counts(0, 4)));
+        single.offered(&["0", "1", "2", "3"].map(|mid| receiving(mid, VIDEO)));
+        assert!(!single.lose_patience(later + PATIENCE + PATIENCE), "all were made");
     }
 }
