@@ -97,11 +97,12 @@ async fn a_resumed_client_gets_new_credentials() {
     scene.room.subscribe(ParticipantKey(2), TrackKey(11), SlotSettings::default()).await.unwrap();
     let lost = next_offer(&mut scene, 2, &mut [&mut bob]).await;
     scene.room.restart_subscriber(ParticipantKey(2)).await.unwrap();
+    // Its answer may still come, before the right one and after it: nothing happens.
+    scene.room.answer(ParticipantKey(2), lost.0, lost.1.clone()).await.unwrap();
     let restarted = answer_next(&mut scene, 2, &mut bob).await;
     let ufrag = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=ice-ufrag:")).unwrap().to_owned();
     assert_ne!(ufrag(&first.1), ufrag(&restarted.1));
-    let late = scene.room.answer(ParticipantKey(2), lost.0, restarted.1.clone()).await;
-    assert!(matches!(late, Err(MediaError::BadSdp(_))));
+    scene.room.answer(ParticipantKey(2), lost.0, restarted.1.clone()).await.unwrap();
     let mid = restarted.2[0].0.clone();
     scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
     scene.stop().await;

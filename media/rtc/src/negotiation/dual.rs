@@ -57,6 +57,10 @@ impl Dual {
         self.in_flight.is_some()
     }
 
+    pub(crate) fn is_in_flight_as(&self, id: u32) -> bool {
+        self.in_flight == Some(id)
+    }
+
     /// Plans an offer and gives waiting tracks their sections. Only while none is in flight.
     pub(crate) fn plan(&mut self, waiting: impl Iterator<Item = (TrackKey, MediaKind)>) -> Plan {
         let mut plan = Plan::default();

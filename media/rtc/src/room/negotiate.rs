@@ -45,7 +45,8 @@ impl RoomState {
         Ok(answer)
     }
 
-    /// The client's answer to an offer of the subscriber connection.
+    /// The client's answer to an offer of the subscriber connection. One to an offer that was
+    /// given up meanwhile is late and changes nothing.
     pub(crate) fn answer(
         &mut self,
         ctx: &mut Context<'_>,
@@ -58,6 +59,10 @@ impl RoomState {
             return Err(MediaError::BadSdp("there is no offer to answer".to_owned()));
         };
         let subscriber = *subscriber;
+        if !sections.is_in_flight_as(id) {
+            tracing::debug!(participant = participant.0, id, "a late answer is ignored");
+            return Ok(());
+        }
         sdp::sections(answer).map_err(|fault| MediaError::BadSdp(fault.to_string()))?;
         let text = sdp::without_candidates(answer);
         usable(ctx, subscriber)?;
