@@ -1,6 +1,12 @@
 //! The data channels of one connection: known by label, whoever opened them.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use str0m::{
@@ -10,9 +16,13 @@ use str0m::{
 
 use crate::DataKind;
 
-/// Bounds of what waits for a slow client before it is given up.
-const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
-const WAITING_MESSAGES_MAX: usize = 2_048;
+/// Bounds of what waits for a slow client; further messages to it are dropped.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+const WAITING_MESSAGES_MAX: usize = 4_096;
+/// Bounds of what one client may have sent reliably that signaling has not dealt with. A client
+/// beyond them sends faster than the server takes; it alone is closed.
+const UNREAD_MESSAGES_MAX: usize = 1_024;
+const UNREAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Below this much in the association's buffer, waiting messages go on.
 const LOW_BYTES: usize = 32 * 1024;
 
@@ -50,8 +60,51 @@ pub(crate) enum Sent {
     /// Waits in the queue.
     Waiting,
     Dropped,
-    /// The client has not read for too long.
-    Overflow,
+}
+
+/// What signaling still holds of one client's reliable messages.
+#[derive(Debug, Default)]
+pub(crate) struct Unread(Arc<UnreadCounts>);
+
+#[derive(Debug, Default)]
+struct UnreadCounts {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// A message that is counted until its last copy is dropped.
+struct Counted {
+    data: Vec<u8>,
+    counts: Arc<UnreadCounts>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.counts.messages.fetch_sub(1, Ordering::Relaxed);
+        self.counts.bytes.fetch_sub(self.data.len(), Ordering::Relaxed);
+    }
+}
+
+impl Unread {
+    /// Counts a message. `None`: it goes beyond the client's bounds.
+    pub(crate) fn count(&self, data: Vec<u8>) -> Option<Bytes> {
+        let counts = Arc::clone(&self.0);
+        // Only this thread adds, so between looking and adding the sums can only fall.
+        let messages = counts.messages.load(Ordering::Relaxed);
+        let bytes = counts.bytes.load(Ordering::Relaxed);
+        if messages >= UNREAD_MESSAGES_MAX || bytes + data.len() > UNREAD_BYTES_MAX {
+            return None;
+        }
+        counts.messages.fetch_add(1, Ordering::Relaxed);
+        counts.bytes.fetch_add(data.len(), Ordering::Relaxed);
+        Some(Bytes::from_owner(Counted { data, counts }))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +112,7 @@ pub(crate) struct Channels {
     open: [Option<ChannelId>; 3],
     waiting: VecDeque<Bytes>,
     waiting_bytes: usize,
+    pub(crate) unread: Unread,
 }
 
 impl Channels {
@@ -115,7 +169,7 @@ impl Channels {
 
     fn keep(&mut self, data: &Bytes) -> Sent {
         if self.waiting.len() >= WAITING_MESSAGES_MAX || self.waiting_bytes + data.len() > WAITING_BYTES_MAX {
-            return Sent::Overflow;
+            return Sent::Dropped;
         }
         self.waiting_bytes += data.len();
         self.waiting.push_back(data.clone());
@@ -149,8 +203,26 @@ mod tests {
         }
         assert_eq!(kept, WAITING_MESSAGES_MAX);
         let large = Bytes::from(vec![1; WAITING_BYTES_MAX + 1]);
-        assert_eq!(Channels::default().send(&mut rtc, DataKind::Reliable, &large), Sent::Overflow);
+        assert_eq!(Channels::default().send(&mut rtc, DataKind::Reliable, &large), Sent::Dropped);
         assert_eq!(channels.resume(&mut rtc), 0, "nothing is open");
         assert_eq!(channels.waiting.len(), kept, "what could not go is kept");
+    }
+
+    #[test]
+    fn unread_messages_are_counted_until_they_are_dropped() {
+        let unread = Unread::default();
+        let mut held = Vec::new();
+        while let Some(message) = unread.count(vec![1; 10]) {
+            held.push(message);
+        }
+        assert_eq!(held.len(), UNREAD_MESSAGES_MAX);
+        let copy = held[0].clone();
+        held.clear();
+        let counts = &unread.0;
+        assert_eq!(counts.messages.load(Ordering::Relaxed), 1, "a copy is still there");
+        drop(copy);
+        assert_eq!(counts.bytes.load(Ordering::Relaxed), 0);
+        assert!(unread.count(vec![1; UNREAD_BYTES_MAX]).is_some());
+        assert!(unread.count(vec![1; UNREAD_BYTES_MAX + 1]).is_none());
     }
 }

@@ -1,19 +1,27 @@
 //! What signaling asks of a worker.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use parley_media_core::{ParticipantKey, TrackKey};
 use str0m::Rtc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use crate::{Answer, DataKind, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec, arena::Key};
+use crate::{
+    Answer, DataKind, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec,
+    arena::Key,
+    handle::{Link, Opened},
+};
 
 /// Commands waiting for one worker; senders wait beyond that.
 pub(crate) const COMMANDS_MAX: usize = 4_096;
+/// Data messages of one room among them.
+pub(crate) const MESSAGES_PER_ROOM_MAX: usize = 256;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, MediaError>>;
 
 pub(crate) enum Command {
-    OpenRoom(oneshot::Sender<(Key, mpsc::Receiver<MediaEvent>)>),
+    OpenRoom(Arc<Link>, oneshot::Sender<(Opened, mpsc::Receiver<MediaEvent>)>),
     Room(Key, RoomCommand),
     Stop,
 }
@@ -31,6 +39,7 @@ pub(crate) enum RoomCommand {
     Subscribe(ParticipantKey, TrackKey, SlotSettings, Reply<()>),
     Unsubscribe(ParticipantKey, TrackKey, Reply<()>),
     UpdateSubscription(ParticipantKey, TrackKey, SlotSettings, Reply<()>),
-    SendData(Vec<ParticipantKey>, DataKind, Bytes, Reply<()>),
+    /// The permit is the room's share of the queue.
+    SendData(Vec<ParticipantKey>, DataKind, Bytes, OwnedSemaphorePermit),
     Close(Reply<()>),
 }

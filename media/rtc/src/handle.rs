@@ -12,14 +12,14 @@ use std::{
 
 use bytes::Bytes;
 use mio::Waker;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     Answer, Connection, DataKind, MediaConfig, MediaError, MediaEvent, MetricsSnapshot, ParticipantKey,
     PeerMode, SlotSettings, StartError, TrackKey, TrackSpec,
     arena::Key,
     codecs,
-    command::{COMMANDS_MAX, Command, Reply, RoomCommand},
+    command::{COMMANDS_MAX, Command, MESSAGES_PER_ROOM_MAX, Reply, RoomCommand},
     metrics::Metrics,
     worker::Worker,
 };
@@ -36,6 +36,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    fn is_running(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     fn wake(&self) {
         // A worker that has stopped is not woken; commands to it fail by themselves.
         if let Err(error) = self.waker.wake() {
@@ -130,25 +134,29 @@ impl Media {
     /// Opens a room on the worker with the least to do.
     pub async fn open_room(&self) -> Result<(RoomHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         let workers = &self.shared.workers;
-        let least = workers.iter().min_by_key(|worker| worker.link.load.load(Ordering::Relaxed));
+        let running = workers.iter().filter(|worker| worker.link.is_running());
+        let least = running.min_by_key(|worker| worker.link.load.load(Ordering::Relaxed));
         let worker = least.ok_or(MediaError::Stopped)?;
+        let (reply, answer) = oneshot::channel();
+        let place = worker.link.commands.reserve().await.map_err(|_| MediaError::Stopped)?;
         // Counted here at once, so that rooms opened together are spread; the worker counts it off.
         worker.link.load.fetch_add(1, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        let opened = match worker.link.send(Command::OpenRoom(reply)).await {
-            Ok(()) => answer.await.map_err(|_| MediaError::Stopped),
-            Err(error) => Err(error),
-        };
-        let (key, events) = opened.inspect_err(|_| {
-            worker.link.load.fetch_sub(1, Ordering::Relaxed);
-        })?;
+        place.send(Command::OpenRoom(Arc::clone(&worker.link), reply));
+        worker.link.wake();
+        let (opened, events) = answer.await.map_err(|_| MediaError::Stopped)?;
         let room = OpenRoom {
-            link: Arc::clone(&worker.link),
-            key,
+            opened,
+            messages: Arc::new(Semaphore::new(MESSAGES_PER_ROOM_MAX)),
             candidates: worker.candidates.clone(),
             max_data_message: self.shared.max_data_message,
         };
         Ok((RoomHandle { room: Arc::new(room) }, events))
+    }
+
+    /// Whether all workers run. False after [`Media::shutdown`], and after a fault that ended one:
+    /// its rooms are lost, and new rooms go to the others.
+    pub fn is_running(&self) -> bool {
+        self.shared.workers.iter().all(|worker| worker.link.is_running())
     }
 
     /// Closes all rooms and joins the workers, waiting at most `limit`.
@@ -178,13 +186,26 @@ impl Media {
 }
 
 struct OpenRoom {
-    link: Arc<Link>,
-    key: Key,
+    opened: Opened,
+    /// The room's share of the worker's queue, for data messages.
+    messages: Arc<Semaphore>,
     candidates: Vec<SocketAddr>,
     max_data_message: usize,
 }
 
-impl Drop for OpenRoom {
+/// A room on a worker; dropping it closes the room.
+pub(crate) struct Opened {
+    link: Arc<Link>,
+    key: Key,
+}
+
+impl Opened {
+    pub(crate) fn new(link: Arc<Link>, key: Key) -> Self {
+        Self { link, key }
+    }
+}
+
+impl Drop for Opened {
     fn drop(&mut self) {
         self.link.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(self.key);
         self.link.wake();
@@ -199,7 +220,7 @@ pub struct RoomHandle {
 
 impl std::fmt::Debug for RoomHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RoomHandle").field("key", &self.room.key).finish()
+        f.debug_struct("RoomHandle").field("key", &self.room.opened.key).finish()
     }
 }
 
@@ -290,15 +311,21 @@ impl RoomHandle {
         self.call(|reply| RoomCommand::UpdateSubscription(participant, track, settings, reply)).await
     }
 
-    /// Sends a data message to each of `to`. Reliable messages wait in a bounded
-    /// queue when the channel is full; a peer whose queue overflows is closed. Lossy ones are dropped.
+    /// Sends a data message to each of `to` that is there; returns when the worker's queue has
+    /// taken it. Messages keep their order. When a receiver's channel is full, reliable ones wait in
+    /// a bounded queue and are dropped for that receiver beyond it; lossy ones are dropped at once.
     pub async fn send_data(
         &self,
         to: Vec<ParticipantKey>,
         kind: DataKind,
         data: Bytes,
     ) -> Result<(), MediaError> {
-        self.call(|reply| RoomCommand::SendData(to, kind, data, reply)).await
+        if data.len() > self.room.max_data_message {
+            return Err(MediaError::Limit("size of a data message"));
+        }
+        let messages = Arc::clone(&self.room.messages);
+        let permit = messages.acquire_owned().await.map_err(|_| MediaError::Stopped)?;
+        self.send(RoomCommand::SendData(to, kind, data, permit)).await
     }
 
     /// Closes the room; [`MediaEvent::Closed`] is its last event.
@@ -307,9 +334,14 @@ impl RoomHandle {
         let _ = self.call(RoomCommand::Close).await;
     }
 
+    async fn send(&self, command: RoomCommand) -> Result<(), MediaError> {
+        let opened = &self.room.opened;
+        opened.link.send(Command::Room(opened.key, command)).await
+    }
+
     async fn call<T>(&self, command: impl FnOnce(Reply<T>) -> RoomCommand) -> Result<T, MediaError> {
         let (reply, answer) = oneshot::channel();
-        self.room.link.send(Command::Room(self.room.key, command(reply))).await?;
+        self.send(command(reply)).await?;
         // The room is closed, or the worker has stopped.
         answer.await.map_err(|_| MediaError::Stopped)?
     }

@@ -131,7 +131,8 @@ impl Worker {
     }
 
     fn sleep(&self) -> Duration {
-        if self.sockets.any_readable() || !self.touched.is_empty() || !self.commands.is_empty() {
+        let unsettled = !self.touched.is_empty() || !self.dirty.is_empty();
+        if self.sockets.any_readable() || unsettled || !self.commands.is_empty() {
             return Duration::ZERO;
         }
         let now = Instant::now();

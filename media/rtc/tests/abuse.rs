@@ -53,6 +53,44 @@ async fn garbage_on_the_port_is_counted_and_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_data_ends_its_sender_and_not_the_room() {
+    let mut scene = Scene::open().await;
+    let (mut flooding, mut lively) = (Client::new(), Client::new());
+    scene.join(1, &mut flooding, 0, 0).await;
+    scene.join(2, &mut lively, 0, 0).await;
+    // The scene keeps what it has seen, like a signaling side that does not get on.
+    scene
+        .until(&mut [&mut flooding, &mut lively], "the end of the flood", |scene, clients| {
+            let failed = scene.media.metrics().connections_failed;
+            for _ in 0..100 {
+                if failed == 0 && !clients[0].send_data("_reliable", b"flood") {
+                    break;
+                }
+            }
+            failed > 0
+        })
+        .await;
+    scene
+        .event(&mut [&mut lively], "failure", |event| match event {
+            MediaEvent::ConnectionState { participant, state: ConnectionState::Failed, .. } => {
+                assert_eq!(*participant, ParticipantKey(1));
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    assert!(lively.send_data("_reliable", b"alive"));
+    scene
+        .event(&mut [&mut lively], "data after the flood", |event| match event {
+            MediaEvent::Data { data, .. } if data == &bytes("alive") => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(scene.media.metrics().rooms_overloaded, 0);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_descriptions_are_refused_and_the_peer_lives() {
     let mut scene = Scene::open().await;
     let mut client = Client::new();
@@ -141,7 +179,9 @@ async fn a_room_ends_with_its_last_handle_and_leaves_nothing() {
         .await;
     assert!(matches!(scene.seen.last(), Some(MediaEvent::Closed { reason: "closed" })));
     let media = scene.media.clone();
+    assert!(media.is_running());
     scene.stop().await;
+    assert!(!media.is_running());
     assert!(matches!(media.open_room().await, Err(MediaError::Stopped)));
 }
 

@@ -5,7 +5,7 @@ use parley_media_core::ParticipantKey;
 use str0m::channel::{ChannelData, ChannelId};
 
 use super::{Context, RoomState};
-use crate::{DataKind, MediaError, MediaEvent, arena::Key, channels::Sent};
+use crate::{DataKind, MediaEvent, arena::Key, channels::Sent};
 
 impl RoomState {
     pub(crate) fn on_channel_open(&mut self, ctx: &mut Context<'_>, key: Key, id: ChannelId, label: &str) {
@@ -43,8 +43,20 @@ impl RoomState {
             return;
         }
         ctx.metrics.data_in.inc();
-        let data = Bytes::from(data.data);
-        self.events.tell(ctx.metrics, MediaEvent::Data { participant, kind, data });
+        if kind != DataKind::Reliable {
+            let data = Bytes::from(data.data);
+            self.events.tell(ctx.metrics, MediaEvent::Data { participant, kind, data });
+            return;
+        }
+        let counted = peer.channels.unread.count(data.data);
+        let told = counted.is_some_and(|data| {
+            self.events.tell_reliable(ctx.metrics, MediaEvent::Data { participant, kind, data })
+        });
+        if !told {
+            tracing::debug!("a client sends data faster than it is taken; its connection is closed");
+            ctx.metrics.dropped_data.inc();
+            self.peer_failed(ctx, from);
+        }
     }
 
     /// Sends a message to each of `to` that is there.
@@ -54,10 +66,7 @@ impl RoomState {
         to: &[ParticipantKey],
         kind: DataKind,
         data: &Bytes,
-    ) -> Result<(), MediaError> {
-        if data.len() > ctx.max_data_message {
-            return Err(MediaError::Limit("size of a data message"));
-        }
+    ) {
         for participant in to {
             let Some(key) = self.participants.get(participant).map(super::Participant::outgoing) else {
                 continue;
@@ -68,15 +77,12 @@ impl RoomState {
             match sent {
                 Some(Sent::Written) => ctx.metrics.data_out.inc(),
                 Some(Sent::Waiting) => {}
+                // Its channel is full, and so is the queue before it: the call goes on without
+                // the message, which the client's SDK notices by the stream's numbers.
                 Some(Sent::Dropped) => ctx.metrics.dropped_data.inc(),
-                Some(Sent::Overflow) => {
-                    tracing::debug!("a client does not read its data; its connection is closed");
-                    self.peer_failed(ctx, key);
-                }
                 // The state machine broke; the drain reports it.
                 None => {}
             }
         }
-        Ok(())
     }
 }

@@ -6,6 +6,8 @@ use crate::{DataKind, MediaEvent, metrics::Metrics};
 
 /// Room kept for [`MediaEvent::Closed`].
 const RESERVED: usize = 1;
+/// One part in so many of the queue is not for data messages.
+const KEPT_FOR_STATE: usize = 8;
 /// The smallest queue that makes sense.
 const QUEUE_MIN: usize = 16;
 
@@ -18,6 +20,17 @@ impl Events {
     pub(crate) fn new(bound: usize) -> (Self, mpsc::Receiver<MediaEvent>) {
         let (queue, receiver) = mpsc::channel(bound.max(QUEUE_MIN) + RESERVED);
         (Self { queue, overloaded: false }, receiver)
+    }
+
+    /// Puts a reliable message into the queue. False: signaling is late, and what is left of the
+    /// queue is for what the room itself has to tell; nobody's messages close a room.
+    pub(crate) fn tell_reliable(&mut self, metrics: &Metrics, event: MediaEvent) -> bool {
+        if self.queue.capacity() <= self.queue.max_capacity() / KEPT_FOR_STATE {
+            metrics.dropped_events.inc();
+            return false;
+        }
+        self.tell(metrics, event);
+        true
     }
 
     /// Puts an event into the queue. When signaling is late, what is of the moment only is
@@ -79,11 +92,15 @@ mod tests {
         }
         let lossy = receiver.len();
         assert!(lossy < 20 && !events.is_overloaded());
-        for _ in lossy..20 {
-            events.tell(&metrics, data(DataKind::Reliable));
+        while events.tell_reliable(&metrics, data(DataKind::Reliable)) {}
+        let reliable = receiver.len();
+        assert!(lossy < reliable && reliable < 20 && !events.is_overloaded());
+        let state = || MediaEvent::SectionsRequired { participant: ParticipantKey(1), audio: 0, video: 0 };
+        for _ in reliable..20 {
+            events.tell(&metrics, state());
         }
         assert!(!events.is_overloaded());
-        events.tell(&metrics, data(DataKind::Reliable));
+        events.tell(&metrics, state());
         assert!(events.is_overloaded());
         events.close("overload");
         let mut last = None;

@@ -12,7 +12,7 @@ use crate::{
     MediaError,
     arena::Key,
     command::{Command, Reply, RoomCommand},
-    handle::Link,
+    handle::{Link, Opened},
     room::{Events, RoomState},
 };
 
@@ -42,17 +42,17 @@ impl Worker {
     fn carry_out(&mut self, command: Command, link: &Link, now: Instant) {
         match command {
             Command::Stop => self.stopping = true,
-            Command::OpenRoom(reply) => {
+            Command::OpenRoom(own, reply) => {
                 if self.rooms.len() >= ROOMS_MAX {
                     tracing::warn!("a media worker has {ROOMS_MAX} rooms and opens no more");
+                    count_load(link, 1, 0);
                     return;
                 }
                 let bound = self.config.event_queue;
                 let (events, receiver) = Events::new(bound);
                 let key = self.rooms.insert_with(|key| RoomState::new(key, events));
-                if reply.send((key, receiver)).is_err() {
-                    self.close_room(key, "nobody waited for the room", link, now);
-                }
+                // Whoever asked may have gone; dropping what is opened closes the room.
+                drop(reply.send((Opened::new(own, key), receiver)));
             }
             Command::Room(key, RoomCommand::Close(reply)) => {
                 self.close_room(key, "closed", link, now);
@@ -98,9 +98,7 @@ impl Worker {
                 RoomCommand::UpdateSubscription(participant, track, settings, reply) => {
                     answer(reply, room.update_subscription(ctx, participant, track, settings));
                 }
-                RoomCommand::SendData(to, kind, data, reply) => {
-                    answer(reply, room.send_data(ctx, &to, kind, &data));
-                }
+                RoomCommand::SendData(to, kind, data, _permit) => room.send_data(ctx, &to, kind, &data),
                 RoomCommand::Close(reply) => answer(reply, Ok(())),
             }
             room.dirty = true;
