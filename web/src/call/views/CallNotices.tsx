@@ -16,6 +16,7 @@ export function CallNotices({ session, call }: { session: Session; call: CallMod
   const t = useCallText();
   const { audioBlocked, shareProblem, connection } = useStore(call.store);
   const { camera, microphone } = useStore(session.devices.store);
+  const { waiting } = useStore(session.host.store);
   useEffect(() => {
     if (!audioBlocked) return;
     // Any click or key is the gesture that the browser waits for.
@@ -94,6 +95,9 @@ export function CallNotices({ session, call }: { session: Session; call: CallMod
         );
       })}
       <Toasts call={call} devices={session.devices} />
+      <p role="status" className="visually-hidden">
+        {waiting.length > 0 && t("control.people_waiting", { count: waiting.length })}
+      </p>
     </div>
   );
 }
