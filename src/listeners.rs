@@ -76,6 +76,9 @@ impl Serving {
         if let Some((address, listener)) = listeners.https {
             let handle = Handle::new();
             let failed = |source| ListenError::Bind { address, setting: "https.listen", source };
+            // Said here, since several libraries bring a provider and rustls would not choose between them. An
+            // error means that one is installed already, as in a test that starts twice.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let tls = RustlsConfig::from_pem_file(&certificate.chain, &certificate.key).await.map_err(
                 |source| ListenError::Certificate { path: certificate.chain.display().to_string(), source },
             )?;
