@@ -64,10 +64,13 @@ export function openSession(token: string): Session {
   });
   const host = new HostModel(browserHostApi);
   // Lights off as soon as the meeting is over for this person, and on again for who is sent back to wait.
+  let previous = join.store.get().phase;
   join.store.subscribe(() => {
     const { phase } = join.store.get();
+    if (phase === previous) return;
     if (isOver(phase)) devices.release();
-    else if (phase === "waiting") void devices.start();
+    else if (phase === "waiting" && isOver(previous)) void devices.resume();
+    previous = phase;
   });
   let preloaded = false;
   const preload = () => {

@@ -256,6 +256,18 @@ describe("DeviceModel", () => {
     expect(state().notice).toMatchObject({ kind: "removed", device: "speaker" });
   });
 
+  it("takes up after a release what was wanted, and nothing that had failed", async () => {
+    const { computer, model, state } = setUp();
+    computer.failures = { video: "NotReadableError" };
+    await model.start();
+    model.release();
+    expect(state().microphone).toMatchObject({ status: "off", track: null });
+    const before = computer.asked.length;
+    await model.resume();
+    expect(state().microphone.status).toBe("on");
+    expect(computer.asked).toHaveLength(before + 1);
+  });
+
   it("gives everything back in the end", async () => {
     const { computer, model } = setUp();
     await model.start();

@@ -198,6 +198,14 @@ export class DeviceModel {
     }
   }
 
+  /** After `release`: what was wanted then. */
+  async resume(): Promise<void> {
+    for (const kind of ["microphone", "camera"] as const) {
+      const { wanted, status } = this.store.get()[kind];
+      if (wanted && status === "off") await this.#acquire(kind);
+    }
+  }
+
   dispose(): void {
     this.#disposed = true;
     this.#ports.media?.removeEventListener("devicechange", this.#onDeviceChange);

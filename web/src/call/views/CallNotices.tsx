@@ -15,7 +15,6 @@ import { useStore } from "./hooks";
 export function CallNotices({ session, call }: { session: Session; call: CallModel }) {
   const t = useCallText();
   const { audioBlocked, shareProblem, connection } = useStore(call.store);
-  const { camera, microphone } = useStore(session.devices.store);
   const { waiting } = useStore(session.host.store);
   useEffect(() => {
     if (!audioBlocked) return;
@@ -66,40 +65,65 @@ export function CallNotices({ session, call }: { session: Session; call: CallMod
             : t("share.failed_help")}
         </Banner>
       )}
-      {(["microphone", "camera"] as const).map((kind) => {
-        const { problem, wanted } = kind === "camera" ? camera : microphone;
-        if (!problem || !wanted || problem === "insecure" || problem === "unsupported") return null;
-        return (
-          <Banner
-            key={kind}
-            tone="warn"
-            role="status"
-            title={troubleTitle(kind, problem, t)}
-            actions={
-              <>
-                <Button size="small" icon={RotateCw} onPress={() => void session.devices.retry()}>
-                  {t("action.try_again")}
-                </Button>
-                <Button
-                  size="small"
-                  variant="quiet"
-                  onPress={() => void session.devices.setOn(kind, false)}
-                >
-                  {t("action.without")}
-                </Button>
-              </>
-            }
-          >
-            {troubleAdvice(problem, thisClient(), t)}
-          </Banner>
-        );
-      })}
+      <InputNotices devices={session.devices} />
       <Toasts call={call} devices={session.devices} />
       <p role="status" className="visually-hidden">
         {waiting.length > 0 && t("control.people_waiting", { count: waiting.length })}
       </p>
     </div>
   );
+}
+
+/**
+ * A camera or microphone that fails in the call. What failed before was seen on the page before, and joining was the
+ * answer to it: it is shown again only when the person tries again.
+ */
+function InputNotices({ devices }: { devices: DeviceModel }) {
+  const t = useCallText();
+  const { camera, microphone } = useStore(devices.store);
+  const [seen, setSeen] = useState({
+    camera: camera.status === "problem",
+    microphone: microphone.status === "problem",
+  });
+  const current = {
+    camera: seen.camera && camera.status === "problem",
+    microphone: seen.microphone && microphone.status === "problem",
+  };
+  if (current.camera !== seen.camera || current.microphone !== seen.microphone) setSeen(current);
+  const shown = (["microphone", "camera"] as const).filter((kind) => {
+    const { problem, wanted } = kind === "camera" ? camera : microphone;
+    return problem !== null && wanted && !current[kind];
+  });
+  const isBoth = shown.length === 2 && camera.problem === microphone.problem;
+  return (isBoth ? (["both"] as const) : shown).map((which) => {
+    const problem = which === "camera" ? camera.problem : microphone.problem;
+    const kinds = which === "both" ? (["microphone", "camera"] as const) : [which];
+    if (!problem) return null;
+    return (
+      <Banner
+        key={which}
+        tone="warn"
+        role="status"
+        title={troubleTitle(which, problem, t)}
+        actions={
+          <>
+            <Button size="small" icon={RotateCw} onPress={() => void devices.retry()}>
+              {t("action.try_again")}
+            </Button>
+            <Button
+              size="small"
+              variant="quiet"
+              onPress={() => kinds.forEach((kind) => void devices.setOn(kind, false))}
+            >
+              {t("action.without")}
+            </Button>
+          </>
+        }
+      >
+        {troubleAdvice(problem, thisClient(), t)}
+      </Banner>
+    );
+  });
 }
 
 function ConnectionNotice({ call, session }: { call: CallModel; session: Session }) {
