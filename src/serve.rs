@@ -86,6 +86,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
 /// Everything that runs, in the order in which it is stopped.
 struct Running {
     config: Config,
+    app: Arc<App>,
     serving: Serving,
     signaling: Signaling,
     media: Media,
@@ -128,10 +129,10 @@ impl Running {
             https: listeners.https.as_ref().map(|(address, _)| *address),
             media: media.candidates(),
         };
-        let router = router(&config, &signaling, app, !certificate.own, stop.clone());
+        let router = router(&config, &signaling, app.clone(), !certificate.own, stop.clone());
         let serving = Serving::start(listeners, &certificate, router).await?;
         announce(&config, addresses, certificate.own, &notes, started.elapsed());
-        Ok(Self { config, serving, signaling, media, background, stop, _lock: lock })
+        Ok(Self { config, app, serving, signaling, media, background, stop, _lock: lock })
     }
 
     /// Waits until something ends that should run as long as the server: going on without it would lose things
@@ -146,6 +147,8 @@ impl Running {
     /// Participants are told first, while their sockets are open; then requests end; then media; then the rest.
     async fn stop(mut self) {
         tracing::info!("stopping");
+        // Who is disconnected now comes back: his meeting goes on after the restart.
+        self.app.stopping();
         self.signaling.shutdown().await;
         self.stop.cancel();
         self.serving.stop(self.config.shutdown).await;

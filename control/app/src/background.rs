@@ -12,18 +12,29 @@ use crate::app::App;
 const TICK: Duration = Duration::from_secs(2);
 /// A job that nobody announced (written by another process, due for a retry) is seen within this.
 const POLL: Duration = Duration::from_secs(5);
+/// Meetings that a restart interrupted are settled again after this when that failed.
+const RECOVER_AGAIN: Duration = Duration::from_secs(5);
 const EXPIRE_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 impl App {
-    /// Runs until `stop` is cancelled: first closes what a crash left open, then sweeps and works the outbox.
+    /// Runs until `stop` is cancelled: closes what a crash left open, sweeps and works the outbox.
     /// A failing database is logged and tried again.
     pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
-        if let Err(error) = self.recover().await {
-            tracing::error!(%error, "meetings that a restart interrupted could not be settled");
-        }
+        let recovery = Arc::clone(&self).recover_until(stop.clone());
         let sweeper = Arc::clone(&self).sweep_until(stop.clone());
         let outbox = self.deliver_until(stop);
-        tokio::join!(sweeper, outbox);
+        tokio::join!(recovery, sweeper, outbox);
+    }
+
+    /// Tries until it is done: a stay that is left open would keep its meeting going.
+    async fn recover_until(self: Arc<Self>, stop: CancellationToken) {
+        while let Err(error) = self.recover().await {
+            tracing::error!(%error, "meetings that a restart interrupted could not be settled yet");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RECOVER_AGAIN) => {}
+            }
+        }
     }
 
     async fn sweep_until(self: Arc<Self>, stop: CancellationToken) {

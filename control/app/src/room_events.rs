@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 use parley_control_domain::{
-    AppointmentState, EndReason, MeetingRole, ParticipantState, ServiceKind, Stay, StayId, Verdict, met_at,
-    no_show_of, verdict,
+    AppointmentState, Bounds, EndReason, MeetingRole, ParticipantState, ServiceKind, Stay, StayId, Verdict,
+    met_at, no_show_of, verdict,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -68,7 +68,7 @@ impl App {
                 }
                 RoomEvent::RoomFinished { room, at } => all_left(meeting, room, *at),
             }
-            judge(meeting, now, effects);
+            judge(meeting, now, self.meetings_end_after(), effects);
             Ok(())
         };
         self.change_on_report(found.appointment.id, decide).await
@@ -92,7 +92,7 @@ impl App {
             };
             let online = service.is_none_or(|service| is_online(service.kind));
             let decide = |meeting: &mut Meeting, _now: Timestamp, effects: &mut Effects| {
-                sweep(meeting, now, online, effects);
+                sweep(meeting, now, self.meetings_end_after(), online, effects);
                 Ok(())
             };
             match self.change(id, decide).await {
@@ -105,24 +105,28 @@ impl App {
     }
 
     /// After a restart of the one process that holds the media side no earlier connection stands any more: closes
-    /// every stay from before the start. Those who come back begin new ones; a meeting that nobody returns to ends
-    /// by the usual rule.
+    /// every stay from before the start, as of the start. Those who come back begin new ones; a meeting that nobody
+    /// returns to ends by the usual rule.
     ///
     /// # Errors
-    /// Of the store.
+    /// Of the store, after all were tried; to be called again.
     pub async fn recover(&self) -> Result<(), AppError> {
-        for id in self.store.appointments_due(self.now(), SWEEP_LIMIT).await? {
-            let decide = |meeting: &mut Meeting, now: Timestamp, _effects: &mut Effects| {
-                let at = now.min(meeting.appointment.planned_close());
+        let mut outcome = Ok(());
+        for id in self.store.appointments_left_open(self.started_at, SWEEP_LIMIT).await? {
+            let decide = |meeting: &mut Meeting, _now: Timestamp, _effects: &mut Effects| {
+                let at = self.started_at.min(meeting.appointment.planned_close());
                 let before = |stay: &&mut Stay| stay.left_at.is_none() && stay.joined_at < self.started_at;
                 for stay in meeting.stays.iter_mut().filter(before) {
                     stay.left_at = Some(at.max(stay.joined_at));
                 }
                 Ok(())
             };
-            self.change(id, decide).await?;
+            if let Err(error) = self.change(id, decide).await {
+                tracing::warn!(%error, appointment = %id, "a meeting that a restart interrupted is not settled");
+                outcome = Err(error);
+            }
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -197,7 +201,7 @@ fn all_left(meeting: &mut Meeting, room: &str, at: Timestamp) {
 }
 
 /// Draws the conclusions from the stays of the newest consultation.
-fn judge(meeting: &mut Meeting, now: Timestamp, effects: &mut Effects) {
+fn judge(meeting: &mut Meeting, now: Timestamp, not_before: Timestamp, effects: &mut Effects) {
     let Some(consultation) = meeting.consultations.last_mut() else { return };
     if consultation.ended_at.is_some() || meeting.appointment.state.is_final() {
         return;
@@ -213,15 +217,16 @@ fn judge(meeting: &mut Meeting, now: Timestamp, effects: &mut Effects) {
     if meeting.appointment.state != AppointmentState::InProgress {
         return;
     }
-    if let Verdict::Over { at, reason } = verdict(&stays, meeting.appointment.end, now)
+    let bounds = Bounds { start: meeting.appointment.start, end: meeting.appointment.end, not_before };
+    if let Verdict::Over { at, reason } = verdict(&stays, bounds, now)
         && meeting.appointment.complete(at).is_ok()
     {
         close_consultation(meeting, at, reason, effects);
     }
 }
 
-fn sweep(meeting: &mut Meeting, now: Timestamp, online: bool, effects: &mut Effects) {
-    judge(meeting, now, effects);
+fn sweep(meeting: &mut Meeting, now: Timestamp, not_before: Timestamp, online: bool, effects: &mut Effects) {
+    judge(meeting, now, not_before, effects);
     let close = meeting.appointment.planned_close();
     if meeting.appointment.state.is_final() || now < close {
         return;
@@ -238,6 +243,7 @@ fn sweep(meeting: &mut Meeting, now: Timestamp, online: bool, effects: &mut Effe
     } else {
         // Who meets at the practice is not seen here: over, without actual times.
         meeting.appointment.state = AppointmentState::Completed;
+        close_consultation(meeting, close, EndReason::TimeUp, effects);
     }
 }
 

@@ -137,11 +137,24 @@ pub enum Verdict {
     },
 }
 
+/// What a meeting is judged by beside its stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Planned start.
+    pub start: Timestamp,
+    /// Planned end.
+    pub end: Timestamp,
+    /// The meeting is not over before this instant, whoever left: a server that starts again gives
+    /// those whom it cut off [`RETURN_GRACE`] to come back.
+    pub not_before: Timestamp,
+}
+
 /// Judges a meeting by its stays: over when the last one leaves after the planned end, or when
-/// all have left and nobody returns for [`RETURN_GRACE`]. Before both sides have met it is
-/// never over by itself.
+/// all have left and nobody returns for [`RETURN_GRACE`]. Who part before the planned start (a
+/// sound check) may come back until the planned end. Before both sides have met it is never over
+/// by itself.
 #[must_use]
-pub fn verdict(stays: &[Stay], planned_end: Timestamp, now: Timestamp) -> Verdict {
+pub fn verdict(stays: &[Stay], bounds: Bounds, now: Timestamp) -> Verdict {
     if met_at(stays).is_none() {
         return Verdict::NotMet;
     }
@@ -152,15 +165,15 @@ pub fn verdict(stays: &[Stay], planned_end: Timestamp, now: Timestamp) -> Verdic
             Some(left_at) => last_left = last_left.max(left_at),
         }
     }
-    if last_left >= planned_end {
-        return Verdict::Over { at: last_left, reason: EndReason::LastLeft };
-    }
-    let ends_at = last_left.saturating_add(RETURN_GRACE).unwrap_or(Timestamp::MAX);
-    if now >= ends_at {
-        Verdict::Over { at: last_left, reason: EndReason::Abandoned }
+    let (due, reason) = if last_left >= bounds.end {
+        (Timestamp::MIN, EndReason::LastLeft)
+    } else if last_left < bounds.start {
+        (bounds.end, EndReason::Abandoned)
     } else {
-        Verdict::EndsAt(ends_at)
-    }
+        (last_left.saturating_add(RETURN_GRACE).unwrap_or(Timestamp::MAX), EndReason::Abandoned)
+    };
+    let ends_at = due.max(bounds.not_before);
+    if now >= ends_at { Verdict::Over { at: last_left, reason } } else { Verdict::EndsAt(ends_at) }
 }
 
 /// When a provider and a client were first there together.

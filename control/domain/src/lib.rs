@@ -31,7 +31,7 @@ pub use availability::{
 };
 pub use code::JoinCode;
 pub use consultation::{
-    Consultation, Device, EndReason, RETURN_GRACE, Stay, Verdict, met_at, no_show_of, verdict,
+    Bounds, Consultation, Device, EndReason, RETURN_GRACE, Stay, Verdict, met_at, no_show_of, verdict,
 };
 pub use error::{Checks, FieldError, Invalid};
 pub use ids::{

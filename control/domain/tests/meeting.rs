@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 use parley_control_domain::{
-    ConsultationId, EndReason, MeetingRole, Participant, ParticipantId, ParticipantState, Party, Stay,
-    StayId, Verdict, met_at, no_show_of, verdict,
+    Bounds, ConsultationId, EndReason, MeetingRole, Participant, ParticipantId, ParticipantState, Party,
+    Stay, StayId, Verdict, met_at, no_show_of, verdict,
 };
 use uuid::Uuid;
 
@@ -122,8 +122,8 @@ fn two_have_met_when_they_were_there_together() {
 #[test]
 fn when_a_meeting_is_over() {
     use MeetingRole::{Client, Provider};
-    let planned_end = at("09:30:00");
-    let of = |stays: &[Stay], now: &str| verdict(stays, planned_end, at(now));
+    let bounds = Bounds { start: at("09:00:00"), end: at("09:30:00"), not_before: at("08:00:00") };
+    let of = |stays: &[Stay], now: &str| verdict(stays, bounds, at(now));
 
     // Alone, nothing ends by itself, however late.
     assert_eq!(of(&[stay(Provider, "09:00:00", Some("09:40:00"))], "10:00:00"), Verdict::NotMet);
@@ -146,6 +146,34 @@ fn when_a_meeting_is_over() {
         of(&after_the_end, "09:31:00"),
         Verdict::Over { at: at("09:31:00"), reason: EndReason::LastLeft }
     );
+}
+
+#[test]
+fn a_server_that_starts_again_waits_for_those_it_cut_off() {
+    use MeetingRole::{Client, Provider};
+    let bounds = Bounds { start: at("09:00:00"), end: at("09:30:00"), not_before: at("09:36:00") };
+    let of = |stays: &[Stay], now: &str| verdict(stays, bounds, at(now));
+    for (left, reason) in [("09:20:00", EndReason::Abandoned), ("09:34:00", EndReason::LastLeft)] {
+        let mut stays = vec![stay(Provider, "09:00:00", Some(left)), stay(Client, "09:00:05", Some(left))];
+        assert_eq!(of(&stays, "09:35:59"), Verdict::EndsAt(at("09:36:00")), "{reason}");
+        assert_eq!(of(&stays, "09:36:00"), Verdict::Over { at: at(left), reason });
+        stays.push(stay(Client, "09:35:10", None));
+        assert_eq!(of(&stays, "09:36:00"), Verdict::GoesOn);
+    }
+}
+
+#[test]
+fn a_sound_check_before_the_start_ends_nothing() {
+    use MeetingRole::{Client, Provider};
+    let bounds = Bounds { start: at("09:00:00"), end: at("09:30:00"), not_before: at("08:00:00") };
+    let mut stays =
+        vec![stay(Provider, "08:50:00", Some("08:52:00")), stay(Client, "08:50:05", Some("08:52:05"))];
+    assert_eq!(verdict(&stays, bounds, at("09:10:00")), Verdict::EndsAt(at("09:30:00")));
+    let over = Verdict::Over { at: at("08:52:05"), reason: EndReason::Abandoned };
+    assert_eq!(verdict(&stays, bounds, at("09:30:00")), over);
+    // Once they were there in its time, the usual rule holds.
+    stays.push(stay(Client, "09:01:00", Some("09:12:00")));
+    assert_eq!(verdict(&stays, bounds, at("09:12:30")), Verdict::EndsAt(at("09:13:00")));
 }
 
 #[test]

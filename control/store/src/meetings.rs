@@ -228,4 +228,21 @@ impl AppointmentStore for Store {
         .await?;
         Ok(rows.into_iter().map(|(id,)| id.into()).collect())
     }
+
+    async fn appointments_left_open(
+        &self,
+        joined_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AppointmentId>, StoreError> {
+        let mut conn = self.db.reader().await?;
+        let rows: Vec<(Uuid,)> = sql("SELECT DISTINCT consultations.appointment_id
+             FROM stays JOIN consultations ON consultations.id = stays.consultation_id
+             WHERE stays.left_at IS NULL AND stays.joined_at < $1
+             ORDER BY consultations.appointment_id LIMIT $2")
+        .bind(joined_before)
+        .bind(limit)
+        .all(&mut conn)
+        .await?;
+        Ok(rows.into_iter().map(|(id,)| id.into()).collect())
+    }
 }
