@@ -12,6 +12,7 @@ import { until } from './wait.mjs';
 
 const CLIENT = { name: 'Robin Client', email: 'robin@client.test' };
 const WATCHED_MS = 10_000;
+const WINDOWS = 3;
 const MIN_FPS = 15;
 /** Times are stored in the server's clock, which is this machine's: right to the second. */
 const TIME_TOLERANCE_MS = 1_000;
@@ -113,10 +114,16 @@ export function describeConsultation(label, setUp) {
     for (const person of people) {
       await until(`${person.name} shows the other’s picture`, () => remotePicture(person, 'person'), { timeout: 20_000 });
     }
-    const got = await Promise.all(people.map((person) => received(person, WATCHED_MS)));
-    for (const [n, person] of people.entries()) {
-      const { fps, energy, videos } = got[n];
-      console.log(`${person.name}: ${fps.toFixed(1)} frames/s, sound energy ${energy.toFixed(4)}, ${JSON.stringify(videos.map(({ width, height }) => `${width}×${height}`))}`);
+    // While a connection finds out how much it carries, the first window may be poorer.
+    let got;
+    for (let window = 1; window <= WINDOWS; window += 1) {
+      got = await Promise.all(people.map((person) => received(person, WATCHED_MS)));
+      for (const [n, person] of people.entries()) {
+        const { fps, energy, videos } = got[n];
+        const sizes = videos.filter(({ width }) => width).map(({ width, height }) => `${width}×${height}`);
+        console.log(`${person.name}: ${fps.toFixed(1)} frames/s of ${sizes.join(', ')}, sound energy ${energy.toFixed(4)}`);
+      }
+      if (got.every(({ fps, energy }) => fps >= MIN_FPS && energy > 0)) break;
     }
     for (const [n, person] of people.entries()) {
       const { fps, energy, seconds } = got[n];

@@ -1,7 +1,8 @@
 // What browsers themselves measured: getStats of every peer connection that the page has made.
 import { delay } from './wait.mjs';
 
-/** Runs in the page before its scripts: keeps its peer connections and web sockets within reach. */
+/** Runs in the page before its scripts: keeps its peer connections and web sockets within reach, and when each
+ * web socket was first answered. */
 export function watchConnections() {
   const kept = { peers: [], sockets: [] };
   Object.defineProperty(window, '__parleyTest', { value: kept });
@@ -14,6 +15,7 @@ export function watchConnections() {
       construct(target, args, newTarget) {
         const made = Reflect.construct(target, args, newTarget);
         list.push(made);
+        made.addEventListener('message', () => (made.firstMessageAt ??= Date.now()));
         return made;
       },
     });
