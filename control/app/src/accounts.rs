@@ -51,7 +51,10 @@ impl App {
         let Ok(email) = Email::parse("email", email) else { return Err(credentials_wrong()) };
         let key = email.key();
         self.address_throttle.count(&caller.address, now).map_err(AppError::too_many)?;
-        self.account_throttle.count(&key, now).map_err(AppError::too_many)?;
+        // By account and address: who knows an address can keep only himself out.
+        let account = format!("{key} from {}", caller.address);
+        self.account_throttle.count(&account, now).map_err(AppError::too_many)?;
+        self.account_ceiling.count(&key, now).map_err(AppError::too_many)?;
         if password.len() > passwords::MAX_LEN {
             return Err(credentials_wrong());
         }
@@ -67,7 +70,8 @@ impl App {
                 .await?;
             return Err(credentials_wrong());
         };
-        self.account_throttle.forgive(&key);
+        self.account_throttle.forgive(&account);
+        self.account_ceiling.uncount(&key);
         self.address_throttle.uncount(&caller.address);
         self.start_session(member, caller, "session.start").await
     }
@@ -81,7 +85,8 @@ impl App {
         let Ok(email) = Email::parse("email", email) else { return Ok(()) };
         let key = email.key();
         if self.address_throttle.count(&caller.address, now).is_err()
-            || self.magic_throttle.count(&key, now).is_err()
+            || self.magic_throttle.count(&format!("{key} from {}", caller.address), now).is_err()
+            || self.magic_ceiling.count(&key, now).is_err()
         {
             return Ok(());
         }
@@ -156,7 +161,8 @@ impl App {
         self.me_of(principal.member.clone()).await
     }
 
-    /// Sets one's own password: the first without the current one, a later one with it.
+    /// Sets one's own password: the first without the current one, a later one with it. All other sessions and
+    /// sign-in links of the member end.
     ///
     /// # Errors
     /// `validation_failed`, `credentials_wrong`, `too_many_attempts`.
@@ -169,7 +175,7 @@ impl App {
         check_password("password.new", new)?;
         let member = &principal.member;
         if let Some(stored) = self.store.password_of(member.id).await? {
-            let key = member.email.key();
+            let key = format!("{} signed in", member.email.key());
             self.account_throttle.count(&key, self.now()).map_err(AppError::too_many)?;
             if !self.passwords.verify(current.unwrap_or_default(), Some(&stored)).await? {
                 return Err(credentials_wrong());
@@ -183,7 +189,7 @@ impl App {
             "password.set",
             ("member", Some(member.id.as_uuid())),
         );
-        Ok(self.store.password_set(member.id, &hash, &audit).await?)
+        Ok(self.store.password_set(member.id, &hash, &principal.session, &audit).await?)
     }
 
     pub(crate) fn new_magic_link(&self, member: &Member, purpose: LinkPurpose) -> MagicLink {

@@ -1,9 +1,10 @@
 //! The use cases' common ground: ports, configuration, ids, audit lines, changes of meetings.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use jiff::{SignedDuration, Timestamp};
-use parley_control_domain::{AppointmentId, AuditEventId, JobId, OrganisationId};
+use parley_control_domain::{AppointmentId, AuditEventId, JobId, OrganisationId, RETURN_GRACE};
 use tokio::sync::Notify;
 use url::Url;
 use uuid::Uuid;
@@ -20,12 +21,20 @@ use crate::throttle::{Limit, Throttle};
 
 /// Tries of a change before the caller is told that others were faster.
 const MAX_CHANGE_TRIES: u32 = 8;
-/// Wrong passwords for one account.
+/// Wrong passwords for one account from one address.
 const ACCOUNT_LIMIT: Limit = Limit { failures: 8, window: SignedDuration::from_mins(15) };
+/// Wrong passwords for one account from anywhere: high, since whoever reaches it keeps its owner out.
+const ACCOUNT_CEILING: Limit = Limit { failures: 100, window: SignedDuration::from_mins(15) };
 /// Sign-in attempts from one address: higher, since a whole practice may share one.
 const ADDRESS_LIMIT: Limit = Limit { failures: 60, window: SignedDuration::from_mins(15) };
-/// Magic links asked for one account.
+/// Magic links asked for one account from one address.
 const MAGIC_LIMIT: Limit = Limit { failures: 5, window: SignedDuration::from_mins(15) };
+/// Magic links asked for one account from anywhere.
+const MAGIC_CEILING: Limit = Limit { failures: 40, window: SignedDuration::from_mins(15) };
+/// Appointments booked from one address.
+const BOOKING_LIMIT: Limit = Limit { failures: 30, window: SignedDuration::from_mins(15) };
+/// Appointments booked for one e-mail address: each sends it mails.
+const BOOKING_MAIL_LIMIT: Limit = Limit { failures: 20, window: SignedDuration::from_hours(24) };
 /// Codes from one address that named nothing.
 const GUESS_LIMIT: Limit = Limit { failures: 20, window: SignedDuration::from_mins(15) };
 /// Participants of one room unless configured.
@@ -60,6 +69,7 @@ pub struct App {
     me: Weak<App>,
     /// No connection that was reported before stands any more.
     pub(crate) started_at: Timestamp,
+    stopping: AtomicBool,
     pub(crate) config: AppConfig,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rooms: Arc<dyn Rooms>,
@@ -72,7 +82,11 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) account_throttle: Throttle,
     pub(crate) address_throttle: Throttle,
+    pub(crate) account_ceiling: Throttle,
     pub(crate) magic_throttle: Throttle,
+    pub(crate) magic_ceiling: Throttle,
+    pub(crate) booking_throttle: Throttle,
+    pub(crate) booking_mail_throttle: Throttle,
     pub(crate) guess_throttle: Throttle,
     /// Wakes the outbox worker when a job was written.
     pub(crate) job_added: Notify,
@@ -94,6 +108,7 @@ impl App {
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             started_at: ports.clock.now(),
+            stopping: AtomicBool::new(false),
             links: Links::new(config.link_key),
             config,
             presence: Arc::new(Presence::new(Arc::clone(&ports.clock))),
@@ -106,7 +121,11 @@ impl App {
             passwords: Passwords::default(),
             account_throttle: Throttle::new(ACCOUNT_LIMIT),
             address_throttle: Throttle::new(ADDRESS_LIMIT),
+            account_ceiling: Throttle::new(ACCOUNT_CEILING),
             magic_throttle: Throttle::new(MAGIC_LIMIT),
+            magic_ceiling: Throttle::new(MAGIC_CEILING),
+            booking_throttle: Throttle::new(BOOKING_LIMIT),
+            booking_mail_throttle: Throttle::new(BOOKING_MAIL_LIMIT),
             guess_throttle: Throttle::new(GUESS_LIMIT),
             job_added: Notify::new(),
         })
@@ -114,6 +133,20 @@ impl App {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// To be called before a planned stop disconnects everyone: that nobody is left in a room then does not
+    /// mean that the meeting is over.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// No meeting ends by itself before this: those whom a restart cut off come back first.
+    pub(crate) fn meetings_end_after(&self) -> Timestamp {
+        match self.stopping.load(Ordering::SeqCst) {
+            true => Timestamp::MAX,
+            false => self.started_at.saturating_add(RETURN_GRACE).unwrap_or(Timestamp::MAX),
+        }
     }
 
     /// Listens for changes of appointments.
@@ -179,9 +212,7 @@ impl App {
         id: AppointmentId,
         decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
     ) -> Result<(Meeting, T), AppError> {
-        let (meeting, answer, effects) = self.decide(id, decide).await?;
-        self.follow(&effects).await;
-        Ok((meeting, answer))
+        self.decide(id, decide, Follow::Await).await
     }
 
     /// Like [`App::change`], but does not wait for the media side: for its own reports, which it may be waiting
@@ -191,12 +222,7 @@ impl App {
         id: AppointmentId,
         decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
     ) -> Result<(), AppError> {
-        let (_, _, effects) = self.decide(id, decide).await?;
-        if let Some(app) = self.me.upgrade()
-            && !(effects.remove.is_empty() && effects.close_rooms.is_empty())
-        {
-            tokio::spawn(async move { app.follow(&effects).await });
-        }
+        self.decide(id, decide, Follow::Behind).await?;
         Ok(())
     }
 
@@ -204,28 +230,60 @@ impl App {
         &self,
         id: AppointmentId,
         mut decide: impl FnMut(&mut Meeting, Timestamp, &mut Effects) -> Result<T, AppError> + Send,
-    ) -> Result<(Meeting, T, Effects), AppError> {
+        follow: Follow,
+    ) -> Result<(Meeting, T), AppError> {
         for _ in 0..MAX_CHANGE_TRIES {
             let before = self.store.meeting_by_id(id, None).await?;
             let before = before.ok_or_else(|| AppError::not_found("appointment"))?;
             let mut meeting = before.clone();
             let mut effects = Effects::default();
             let answer = decide(&mut meeting, self.now(), &mut effects)?;
-            if meeting != before || !effects.work.is_empty() {
-                let jobs = self.jobs(&effects.work);
-                match self.store.meeting_save(&meeting, &jobs, &effects.audit).await {
-                    Ok(version) => meeting.appointment.version = version,
-                    Err(SaveError::Stale) => continue,
-                    Err(error) => return Err(error.into()),
-                }
-                if !jobs.is_empty() {
-                    self.job_added.notify_one();
-                }
-                self.announce(&meeting);
+            let changed = meeting != before || !effects.work.is_empty();
+            let app = self.this()?;
+            let carried = meeting.clone();
+            let carried_out =
+                detached(async move { app.carry_out(&carried, changed, effects, follow).await }).await?;
+            match carried_out {
+                Ok(Some(version)) => meeting.appointment.version = version,
+                Ok(None) => {}
+                Err(SaveError::Stale) => continue,
+                Err(error) => return Err(error.into()),
             }
-            return Ok((meeting, answer, effects));
+            return Ok((meeting, answer));
         }
         Err(AppError::busy())
+    }
+
+    /// Writes a decision and does what follows from it; the new version when something was written.
+    async fn carry_out(
+        self: Arc<Self>,
+        meeting: &Meeting,
+        changed: bool,
+        effects: Effects,
+        follow: Follow,
+    ) -> Result<Option<i64>, SaveError> {
+        let mut version = None;
+        if changed {
+            let jobs = self.jobs(&effects.work);
+            version = Some(self.store.meeting_save(meeting, &jobs, &effects.audit).await?);
+            if !jobs.is_empty() {
+                self.job_added.notify_one();
+            }
+            self.announce(meeting);
+        }
+        if !(effects.remove.is_empty() && effects.close_rooms.is_empty()) {
+            match follow {
+                Follow::Await => self.follow(&effects).await,
+                Follow::Behind => {
+                    tokio::spawn(async move { self.follow(&effects).await });
+                }
+            }
+        }
+        Ok(version)
+    }
+
+    pub(crate) fn this(&self) -> Result<Arc<Self>, AppError> {
+        self.me.upgrade().ok_or_else(|| AppError::internal("used while it is dropped"))
     }
 
     /// Steers the media side after a change. What fails is put into the outbox and tried again.
@@ -254,6 +312,21 @@ impl App {
             }
         }
     }
+}
+
+/// Whether the caller waits for the media side.
+#[derive(Clone, Copy)]
+enum Follow {
+    Await,
+    Behind,
+}
+
+/// Runs to the end even when the caller is dropped, as a request's handler is when its client goes: what was
+/// written must be told and carried out.
+pub(crate) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, AppError> {
+    tokio::spawn(work).await.map_err(|error| AppError::internal(&format!("a change broke off: {error}")))
 }
 
 pub(crate) fn changed_of(meeting: &Meeting) -> Changed {

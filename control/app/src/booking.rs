@@ -9,11 +9,11 @@ use parley_control_domain::{
     required_text, slots,
 };
 
-use crate::app::App;
+use crate::app::{App, Caller, detached};
 use crate::error::AppError;
 use crate::links::{JoinClaims, fingerprint, new_code};
 use crate::outbox::Work;
-use crate::ports::BookOutcome;
+use crate::ports::{BookError, BookOutcome};
 use crate::records::{Actor, Booking, IdempotencyKey, Meeting};
 
 /// Longest idempotency key.
@@ -116,15 +116,20 @@ impl App {
     ///
     /// # Errors
     /// `validation_failed`, `not_found`, `slot_taken` and the other codes of `SlotRefusal`,
-    /// `idempotency_key_reused`.
-    pub async fn book(&self, request: &BookingRequest, key: Option<&str>) -> Result<Booked, AppError> {
+    /// `idempotency_key_reused`, `too_many_attempts`.
+    pub async fn book(
+        &self,
+        request: &BookingRequest,
+        key: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Booked, AppError> {
         let service = self.bookable_service(request.service_id).await?;
         let idempotency = idempotency_key(request, key)?;
         if let Some(idempotency) = &idempotency
             && let Some(found) = self.store.booking_by_key(service.organisation_id, &idempotency.key).await?
         {
             if found.0 != idempotency.fingerprint {
-                return Err(crate::ports::BookError::KeyReused.into());
+                return Err(BookError::KeyReused.into());
             }
             return self.booked(found.1, true).await;
         }
@@ -158,7 +163,24 @@ impl App {
             absent: None,
             version: 1,
         };
-        self.write_booking(appointment, idempotency).await
+        let email = appointment.client.email.key();
+        self.count_booking(&email, caller)?;
+        let booked = self.write_booking(appointment, idempotency).await;
+        // Only what was booked counts: it takes a provider's time and sends mails.
+        if booked.as_ref().map_or(true, |booked| booked.replayed) {
+            self.booking_throttle.uncount(&caller.address);
+            self.booking_mail_throttle.uncount(&email);
+        }
+        booked
+    }
+
+    fn count_booking(&self, email: &str, caller: &Caller) -> Result<(), AppError> {
+        let now = self.now();
+        self.booking_throttle.count(&caller.address, now).map_err(AppError::too_many)?;
+        self.booking_mail_throttle.count(email, now).map_err(|wait| {
+            self.booking_throttle.uncount(&caller.address);
+            AppError::too_many(wait)
+        })
     }
 
     async fn write_booking(
@@ -179,20 +201,25 @@ impl App {
             idempotency,
             appointment,
         };
-        match self.store.appointment_book(&booking).await? {
-            BookOutcome::Created(appointment) => {
-                self.job_added.notify_one();
-                let meeting = Meeting {
-                    appointment: appointment.clone(),
-                    consultations: Vec::new(),
-                    participants: Vec::new(),
-                    stays: Vec::new(),
-                };
-                self.announce(&meeting);
-                self.booked(appointment, false).await
-            }
+        let app = self.this()?;
+        match detached(async move { app.carry_out_booking(&booking).await }).await?? {
+            BookOutcome::Created(appointment) => self.booked(appointment, false).await,
             BookOutcome::Replayed(appointment) => self.booked(appointment, true).await,
         }
+    }
+
+    async fn carry_out_booking(&self, booking: &Booking) -> Result<BookOutcome, BookError> {
+        let outcome = self.store.appointment_book(booking).await?;
+        if let BookOutcome::Created(appointment) = &outcome {
+            self.job_added.notify_one();
+            self.announce(&Meeting {
+                appointment: appointment.clone(),
+                consultations: Vec::new(),
+                participants: Vec::new(),
+                stays: Vec::new(),
+            });
+        }
+        Ok(outcome)
     }
 
     async fn booked(&self, appointment: Appointment, replayed: bool) -> Result<Booked, AppError> {
@@ -384,6 +411,10 @@ fn client_of(request: &BookingRequest) -> Result<ClientDetails, AppError> {
     // The name goes into mail headers and lists: one line.
     checks.require(!request.client_name.contains(['\n', '\r']), || {
         FieldError::new("client.name", "control_character", "Please write the name on one line.")
+    });
+    // It greets the reader of a mail that anyone can have sent to anyone.
+    checks.require(!request.client_name.contains("://"), || {
+        FieldError::new("client.name", "address_in_name", "Please write a name without a web address.")
     });
     let email = checks.take(Email::parse("client.email", &request.client_email));
     let phone = request.client_phone.as_deref().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use parley_control_domain::{
-    AppointmentId, AppointmentState, EndReason, Party, Permission, limits, optional_text, required_text,
+    AppointmentId, AppointmentState, EndReason, Party, Permission, limits, optional_text,
 };
 
 use crate::access::Principal;
@@ -56,10 +56,10 @@ impl App {
         &self,
         principal: &Principal,
         id: AppointmentId,
-        reason: &str,
+        reason: Option<&str>,
     ) -> Result<Meeting, AppError> {
         let appointment = self.appointment_in_reach(principal, Permission::AppointmentCancel, id).await?;
-        let reason = required_text("reason", reason, limits::REASON)?;
+        let reason = optional_text("reason", reason.unwrap_or_default(), limits::REASON)?;
         let by = match appointment.provider_id == principal.member.id {
             true => Party::Provider,
             false => Party::Organisation,

@@ -99,7 +99,14 @@ pub trait MemberStore: Send + Sync {
     ) -> Result<(), SaveError>;
     /// The member's Argon2id hash in PHC string form, when a password is set.
     async fn password_of(&self, member: MemberId) -> Result<Option<String>, StoreError>;
-    async fn password_set(&self, member: MemberId, hash: &str, audit: &AuditEvent) -> Result<(), StoreError>;
+    /// Sets the password, and ends the member's sessions but `keep` and all his magic links.
+    async fn password_set(
+        &self,
+        member: MemberId,
+        hash: &str,
+        keep: &TokenHash,
+        audit: &AuditEvent,
+    ) -> Result<(), StoreError>;
 }
 
 /// Services.
@@ -177,6 +184,12 @@ pub trait AppointmentStore: Send + Sync {
     async fn appointments_due(
         &self,
         ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AppointmentId>, StoreError>;
+    /// Those, in any state, with a stay that began before `joined_before` and has no end; at most `limit`.
+    async fn appointments_left_open(
+        &self,
+        joined_before: Timestamp,
         limit: u32,
     ) -> Result<Vec<AppointmentId>, StoreError>;
 }

@@ -11,6 +11,10 @@ use parley_control_app::{
 };
 use parley_control_domain::{Availability, Role, Zone};
 
+fn from(address: &str) -> Caller {
+    Caller { address: address.to_owned(), user_agent: String::new() }
+}
+
 fn token_in(text: &str) -> String {
     let start = text.find("/sign-in/").unwrap() + "/sign-in/".len();
     text[start..].split_whitespace().next().unwrap().to_owned()
@@ -49,17 +53,16 @@ async fn a_session_ends_when_unused_and_in_any_case_after_a_week() {
 #[tokio::test]
 async fn wrong_passwords_are_throttled_by_account_and_by_address() {
     let bench = Bench::new().await;
-    let from = |address: &str| Caller { address: address.to_owned(), user_agent: String::new() };
-    for n in 0..8 {
-        // From ever new addresses: the account is protected all the same.
-        let error =
-            bench.app.sign_in("doctor@demo.test", "wrong wrong", &from(&n.to_string())).await.unwrap_err();
+    for _ in 0..8 {
+        let error = bench.app.sign_in("doctor@demo.test", "wrong wrong", &from("9")).await.unwrap_err();
         assert_eq!(error.code, "credentials_wrong");
     }
     let error = bench.app.sign_in("doctor@demo.test", PASSWORD, &from("9")).await.unwrap_err();
     assert_eq!((error.kind, error.code), (ErrorKind::TooMany, "too_many_attempts"));
     assert!(error.retry_after_s.unwrap() <= 15 * 60 + 1);
     assert!(bench.app.sign_in("admin@demo.test", PASSWORD, &from("9")).await.is_ok(), "others may");
+    let owner = bench.app.sign_in("doctor@demo.test", PASSWORD, &from("8")).await;
+    assert!(owner.is_ok(), "a stranger's attempts do not keep the owner out");
     bench.clock.advance_s(15 * 60);
     assert!(bench.app.sign_in("doctor@demo.test", PASSWORD, &from("9")).await.is_ok());
     // One address that tries many accounts.
@@ -70,6 +73,51 @@ async fn wrong_passwords_are_throttled_by_account_and_by_address() {
     }
     assert!(codes[..60].iter().all(|code| *code == "credentials_wrong"));
     assert_eq!(codes[60], "too_many_attempts");
+}
+
+#[tokio::test]
+async fn an_account_that_many_addresses_try_is_closed_for_a_while() {
+    let bench = Bench::new().await;
+    // Longer than any password: refused without work, and counted.
+    let long = "x".repeat(300);
+    for n in 0..100 {
+        let error = bench.app.sign_in("doctor@demo.test", &long, &from(&n.to_string())).await.unwrap_err();
+        assert_eq!(error.code, "credentials_wrong");
+    }
+    let error = bench.app.sign_in("doctor@demo.test", PASSWORD, &from("new")).await.unwrap_err();
+    assert_eq!(error.code, "too_many_attempts");
+    bench.clock.advance_s(15 * 60);
+    assert!(bench.app.sign_in("doctor@demo.test", PASSWORD, &from("new")).await.is_ok());
+}
+
+#[tokio::test]
+async fn links_asked_for_by_a_stranger_leave_the_owner_his_own() {
+    let bench = Bench::new().await;
+    for _ in 0..7 {
+        bench.app.request_magic_link("doctor@demo.test", &from("9")).await.unwrap();
+    }
+    bench.deliver().await;
+    assert_eq!(bench.mailbox.to("doctor@demo.test").len(), 5, "one address is given so many");
+    bench.app.request_magic_link("doctor@demo.test", &from("8")).await.unwrap();
+    bench.deliver().await;
+    assert_eq!(bench.mailbox.to("doctor@demo.test").len(), 6);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_other_sessions_and_links() {
+    let bench = Bench::new().await;
+    let signed = bench.app.sign_in("doctor@demo.test", PASSWORD, &caller()).await.unwrap();
+    let thief = bench.app.sign_in("doctor@demo.test", PASSWORD, &from("9")).await.unwrap();
+    let other = bench.app.sign_in("admin@demo.test", PASSWORD, &from("9")).await.unwrap();
+    bench.app.request_magic_link("doctor@demo.test", &from("9")).await.unwrap();
+    bench.deliver().await;
+    let token = token_in(&bench.mailbox.to("doctor@demo.test")[0].text);
+    let doctor = bench.app.authenticate(&signed.secret).await.unwrap();
+    bench.app.change_password(&doctor, Some(PASSWORD), "another password").await.unwrap();
+    assert_eq!(bench.app.authenticate(&thief.secret).await.unwrap_err().code, "not_signed_in");
+    assert_eq!(bench.app.redeem_magic_link(&token, &from("9")).await.unwrap_err().code, "link_expired");
+    bench.app.authenticate(&signed.secret).await.unwrap();
+    bench.app.authenticate(&other.secret).await.unwrap();
 }
 
 #[tokio::test]
@@ -220,7 +268,7 @@ async fn organisations_do_not_see_each_other() {
     gone(bench.app.start(&stranger, id).await.unwrap_err());
     gone(bench.app.admit_all(&stranger, id).await.unwrap_err());
     gone(bench.app.end(&stranger, id).await.unwrap_err());
-    gone(bench.app.cancel_by_member(&stranger, id, "x").await.unwrap_err());
+    gone(bench.app.cancel_by_member(&stranger, id, None).await.unwrap_err());
     gone(bench.app.availability(&stranger, doctor).await.unwrap_err());
     let empty = Availability::empty(doctor, Zone::utc());
     gone(bench.app.availability_set(&stranger, empty).await.unwrap_err());
@@ -250,5 +298,16 @@ async fn every_read_of_an_appointment_is_in_the_log() {
     assert_eq!(read.subject_id, Some(booked.facts.appointment.id.as_uuid()));
     assert_eq!(read.at, at(common::START));
     assert!(lines.iter().any(|line| line.action == "appointment.book"));
+    // A provider's join link shows the client's name, so its views are written down too; a client's are not.
+    let reads = async || {
+        let lines = bench.store.audit_recent(organisation.id, 100).await.unwrap();
+        lines.iter().filter(|line| line.action == "appointment.read").count()
+    };
+    let before = reads().await;
+    let provider = bench.app.start(&doctor, booked.facts.appointment.id).await.unwrap();
+    bench.app.join_view(&provider, &caller()).await.unwrap();
+    assert_eq!(reads().await, before + 1);
+    bench.app.join_view(&booked.join_token, &caller()).await.unwrap();
+    assert_eq!(reads().await, before + 1);
     assert!(lines.iter().all(|line| !line.details.contains("Ana")));
 }

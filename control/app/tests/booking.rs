@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Bench, at};
+use common::{Bench, at, caller};
 use jiff::SignedDuration;
-use parley_control_app::{ErrorKind, ListWanted};
+use parley_control_app::{Caller, ErrorKind, ListWanted};
 use parley_control_domain::{AppointmentState, Minutes};
 
 #[tokio::test]
@@ -25,7 +25,8 @@ async fn a_slot_is_offered_booked_and_then_gone() {
     assert!(after.contains(&at("2026-11-24T09:30:00Z")));
     assert!(after.contains(&at("2026-11-24T10:30:00Z")));
 
-    let again = bench.app.book(&bench.request("2026-11-24T10:15:00Z").await, None).await.unwrap_err();
+    let again =
+        bench.app.book(&bench.request("2026-11-24T10:15:00Z").await, None, &caller()).await.unwrap_err();
     assert_eq!((again.kind, again.code), (ErrorKind::Conflict, "slot_taken"));
 }
 
@@ -45,7 +46,7 @@ async fn many_at_once_and_one_gets_it() {
     let request = bench.request("2026-11-25T10:00:00Z").await;
     let tries = (0..20).map(|_| {
         let (app, request) = (std::sync::Arc::clone(&bench.app), request.clone());
-        tokio::spawn(async move { app.book(&request, None).await })
+        tokio::spawn(async move { app.book(&request, None, &caller()).await })
     });
     let mut won = 0;
     for one in tries.collect::<Vec<_>>() {
@@ -61,19 +62,84 @@ async fn many_at_once_and_one_gets_it() {
 async fn an_idempotency_key_answers_again_and_refuses_another_request() {
     let bench = Bench::new().await;
     let request = bench.request("2026-11-24T10:00:00Z").await;
-    let first = bench.app.book(&request, Some("key-1")).await.unwrap();
-    let second = bench.app.book(&request, Some("key-1")).await.unwrap();
+    let first = bench.app.book(&request, Some("key-1"), &caller()).await.unwrap();
+    let second = bench.app.book(&request, Some("key-1"), &caller()).await.unwrap();
     assert!(second.replayed && !first.replayed);
     assert_eq!(first.facts.appointment.id, second.facts.appointment.id);
     assert_eq!(first.manage_token, second.manage_token);
     assert_eq!(first.join_token, second.join_token);
     let other = bench.request("2026-11-24T11:00:00Z").await;
-    let refused = bench.app.book(&other, Some("key-1")).await.unwrap_err();
+    let refused = bench.app.book(&other, Some("key-1"), &caller()).await.unwrap_err();
     assert_eq!(refused.code, "idempotency_key_reused");
-    let odd = bench.app.book(&other, Some("with space")).await.unwrap_err();
+    let odd = bench.app.book(&other, Some("with space"), &caller()).await.unwrap_err();
     assert_eq!(odd.fields[0].code, "key_invalid");
     bench.deliver().await;
     assert_eq!(bench.mailbox.to("Ana@mail.test").len(), 1, "one confirmation, though asked for twice");
+}
+
+/// Starts of half-hours that do not overlap, of the doctor's next days.
+async fn free_starts(bench: &Bench, count: usize) -> Vec<jiff::Timestamp> {
+    let mut starts: Vec<jiff::Timestamp> = Vec::new();
+    for day in ["2026-11-24", "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30"] {
+        for slot in bench.slots_on(day).await {
+            if starts.last().is_none_or(|last| slot >= *last + SignedDuration::from_mins(30)) {
+                starts.push(slot);
+            }
+        }
+    }
+    assert!(starts.len() >= count, "{} free", starts.len());
+    starts.truncate(count);
+    starts
+}
+
+#[tokio::test]
+async fn bookings_are_bounded_by_address() {
+    let bench = Bench::new().await;
+    let starts = free_starts(&bench, 32).await;
+    let request = async |n: usize| {
+        let mut request = bench.request(&starts[n].to_string()).await;
+        request.client_email = format!("client{n}@mail.test");
+        request
+    };
+    for n in 0..30 {
+        bench.app.book(&request(n).await, Some(&format!("key-{n}")), &caller()).await.unwrap();
+        // Neither a repetition nor a refusal counts.
+        assert!(
+            bench.app.book(&request(n).await, Some(&format!("key-{n}")), &caller()).await.unwrap().replayed
+        );
+        bench.app.book(&request(n).await, None, &caller()).await.unwrap_err();
+    }
+    let refused = bench.app.book(&request(30).await, None, &caller()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code), (ErrorKind::TooMany, "too_many_attempts"));
+    let other = Caller { address: "198.51.100.1".to_owned(), user_agent: String::new() };
+    bench.app.book(&request(30).await, None, &other).await.unwrap();
+    bench.clock.advance_s(15 * 60);
+    bench.app.book(&request(31).await, None, &caller()).await.unwrap();
+}
+
+#[tokio::test]
+async fn bookings_are_bounded_by_the_address_that_gets_the_mails() {
+    let bench = Bench::new().await;
+    let starts = free_starts(&bench, 21).await;
+    let from = |n: usize| Caller { address: n.to_string(), user_agent: String::new() };
+    for (n, start) in starts[..20].iter().enumerate() {
+        bench.app.book(&bench.request(&start.to_string()).await, None, &from(n)).await.unwrap();
+    }
+    let mut request = bench.request(&starts[20].to_string()).await;
+    request.client_email = "ANA@mail.test".to_owned();
+    let refused = bench.app.book(&request, None, &from(20)).await.unwrap_err();
+    assert_eq!(refused.code, "too_many_attempts");
+    request.client_email = "other@mail.test".to_owned();
+    bench.app.book(&request, None, &from(20)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_carries_no_web_address_into_a_mail() {
+    let bench = Bench::new().await;
+    let mut request = bench.request("2026-11-24T10:00:00Z").await;
+    request.client_name = "Prize at https://evil.test".to_owned();
+    let error = bench.app.book(&request, None, &caller()).await.unwrap_err();
+    assert_eq!((error.fields[0].field.as_str(), error.fields[0].code), ("client.name", "address_in_name"));
 }
 
 #[tokio::test]
@@ -83,16 +149,16 @@ async fn says_everything_that_is_wrong_with_the_client_at_once() {
     request.client_name = " ".to_owned();
     request.client_email = "nobody".to_owned();
     request.time_zone = "Mars/Olympus".to_owned();
-    let error = bench.app.book(&request, None).await.unwrap_err();
+    let error = bench.app.book(&request, None, &caller()).await.unwrap_err();
     let fields: Vec<&str> = error.fields.iter().map(|field| field.field.as_str()).collect();
     assert_eq!(fields, ["client.name", "client.email", "time_zone"]);
     let mut request = bench.request("2026-11-24T10:00:00Z").await;
     request.duration = Some(Minutes(31));
-    let error = bench.app.book(&request, None).await.unwrap_err();
+    let error = bench.app.book(&request, None, &caller()).await.unwrap_err();
     assert_eq!(error.fields[0].code, "duration_not_offered");
     for (start, code) in [("2026-11-23T08:00:00Z", "slot_past"), ("2026-11-24T10:07:00Z", "slot_not_offered")]
     {
-        let error = bench.app.book(&bench.request(start).await, None).await.unwrap_err();
+        let error = bench.app.book(&bench.request(start).await, None, &caller()).await.unwrap_err();
         assert_eq!(error.code, code);
     }
 }
@@ -136,7 +202,7 @@ async fn markup_in_a_name_stays_text() {
     let bench = Bench::new().await;
     let mut request = bench.request("2026-11-24T10:00:00Z").await;
     request.client_name = "<b>Ana</b> & co".to_owned();
-    bench.app.book(&request, None).await.unwrap();
+    bench.app.book(&request, None, &caller()).await.unwrap();
     bench.deliver().await;
     let mail = &bench.mailbox.to("Ana@mail.test")[0];
     assert!(mail.html.contains("&lt;b&gt;Ana&lt;/b&gt; &amp; co"));

@@ -192,12 +192,100 @@ async fn a_restart_closes_what_was_open_and_people_come_back() {
     call.joined(&call.client, "C2", "2026-11-23T10:10:04Z").await;
     call.bench.app.recover().await.unwrap();
     let left: Vec<_> = call.desk().await.meeting.stays.iter().map(|stay| stay.left_at).collect();
-    assert_eq!(left, [Some(at("2026-11-23T10:10:04Z")), Some(at("2026-11-23T10:10:04Z")), None]);
+    assert_eq!(left, [Some(at("2026-11-23T10:10:00Z")), Some(at("2026-11-23T10:10:04Z")), None]);
     call.joined(&call.provider, "P2", "2026-11-23T10:10:05Z").await;
     call.tick("2026-11-23T10:20:00Z").await;
     assert_eq!(call.state().await, AppointmentState::InProgress);
     let actual_start = call.desk().await.meeting.appointment.actual_start;
     assert_eq!(actual_start, Some(at("2026-11-23T10:00:03Z")), "it did not begin anew");
+}
+
+#[tokio::test]
+async fn a_planned_restart_ends_no_meeting_however_long_it_takes() {
+    let mut call = Call::running().await;
+    call.bench.app.stopping();
+    call.left(&call.client, "C1", "2026-11-23T10:10:00Z").await;
+    call.left(&call.provider, "P1", "2026-11-23T10:10:00Z").await;
+    call.tick("2026-11-23T10:11:30Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress, "the old process judges no more");
+    call.bench.clock.set(at("2026-11-23T10:13:00Z"));
+    call.bench.restart();
+    call.bench.app.recover().await.unwrap();
+    call.tick("2026-11-23T10:13:59Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress, "a minute from the start");
+    call.joined(&call.client, "C2", "2026-11-23T10:13:59Z").await;
+    call.tick("2026-11-23T10:20:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+}
+
+#[tokio::test]
+async fn a_restart_after_the_planned_end_leaves_a_minute_to_come_back() {
+    for planned in [true, false] {
+        let mut call = Call::running().await;
+        if planned {
+            call.bench.app.stopping();
+            call.left(&call.client, "C1", "2026-11-23T10:33:00Z").await;
+            call.left(&call.provider, "P1", "2026-11-23T10:33:00Z").await;
+        }
+        call.bench.clock.set(at("2026-11-23T10:33:00Z"));
+        call.bench.restart();
+        call.bench.app.recover().await.unwrap();
+        call.tick("2026-11-23T10:33:59Z").await;
+        assert_eq!(call.state().await, AppointmentState::InProgress, "planned: {planned}");
+        call.tick("2026-11-23T10:34:00Z").await;
+        let meeting = call.desk().await.meeting;
+        assert_eq!(meeting.appointment.state, AppointmentState::Completed, "planned: {planned}");
+        assert_eq!(meeting.appointment.actual_end, Some(at("2026-11-23T10:33:00Z")));
+        assert_eq!(meeting.consultations[0].end_reason, Some(EndReason::LastLeft));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_closes_the_stay_of_one_who_was_still_alone() {
+    let mut call = Call::new().await;
+    call.joined(&call.provider, "P1", "2026-11-23T09:59:10Z").await;
+    call.bench.clock.set(at("2026-11-23T10:01:00Z"));
+    call.bench.restart();
+    call.bench.app.recover().await.unwrap();
+    assert_eq!(call.desk().await.meeting.stays[0].left_at, Some(at("2026-11-23T10:01:00Z")));
+    call.joined(&call.client, "C1", "2026-11-23T10:02:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::Waiting, "the provider is not there");
+    call.joined(&call.provider, "P2", "2026-11-23T10:03:00Z").await;
+    let actual_start = call.desk().await.meeting.appointment.actual_start;
+    assert_eq!(actual_start, Some(at("2026-11-23T10:03:00Z")));
+}
+
+#[tokio::test]
+async fn a_sound_check_before_the_start_leaves_the_appointment_open() {
+    let call = Call::new().await;
+    call.joined(&call.provider, "P1", "2026-11-23T09:58:10Z").await;
+    call.joined(&call.client, "C1", "2026-11-23T09:58:20Z").await;
+    call.left(&call.client, "C1", "2026-11-23T09:59:00Z").await;
+    call.left(&call.provider, "P1", "2026-11-23T09:59:05Z").await;
+    call.tick("2026-11-23T10:05:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::InProgress);
+    call.joined(&call.client, "C2", "2026-11-23T10:06:00Z").await;
+    call.joined(&call.provider, "P2", "2026-11-23T10:06:10Z").await;
+    call.left(&call.client, "C2", "2026-11-23T10:20:00Z").await;
+    call.left(&call.provider, "P2", "2026-11-23T10:20:00Z").await;
+    call.tick("2026-11-23T10:21:00Z").await;
+    assert_eq!(call.state().await, AppointmentState::Completed);
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_still_closes_the_room() {
+    let call = Call::running().await;
+    let doctor = call.bench.member("doctor@demo.test").await;
+    let held = call.bench.media.held.lock().await;
+    let (app, id) = (std::sync::Arc::clone(&call.bench.app), call.id);
+    let request = tokio::spawn(async move { app.end(&doctor, id).await.map(|_| ()) });
+    call.bench.media.closing.notified().await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    drop(held);
+    common::settle().await;
+    assert_eq!(call.bench.media.closed(), [call.room.as_str()]);
+    assert_eq!(call.state().await, AppointmentState::Completed);
 }
 
 #[tokio::test]
@@ -219,7 +307,7 @@ async fn a_meeting_that_has_not_begun_is_cancelled_not_ended() {
     assert_eq!(error.code, "appointment_not_started");
     call.joined(&call.provider, "P1", "2026-11-23T09:59:10Z").await;
     call.joined(&call.client, "C1", "2026-11-23T10:00:03Z").await;
-    let error = call.bench.app.cancel_by_member(&doctor, call.id, "Ill").await.unwrap_err();
+    let error = call.bench.app.cancel_by_member(&doctor, call.id, Some("Ill")).await.unwrap_err();
     assert_eq!(error.code, "appointment_in_progress");
 }
 
@@ -242,10 +330,29 @@ async fn an_appointment_at_the_practice_is_no_no_show() {
     let service = bench.service("check-up").await;
     let mut request = bench.request("2026-11-25T10:00:00Z").await;
     request.service_id = service.id;
-    let id = bench.app.book(&request, None).await.unwrap().facts.appointment.id;
+    let id = bench.app.book(&request, None, &caller()).await.unwrap().facts.appointment.id;
     bench.clock.set(at("2026-11-25T11:00:00Z"));
     bench.app.tick(bench.app.now()).await.unwrap();
     let doctor = bench.member("doctor@demo.test").await;
     let appointment = bench.app.appointment(&doctor, id).await.unwrap().meeting.appointment;
     assert_eq!((appointment.state, appointment.actual_start), (AppointmentState::Completed, None));
+}
+
+#[tokio::test]
+async fn who_is_alone_in_the_room_of_an_appointment_at_the_practice_is_let_go() {
+    let bench = Bench::new().await;
+    let mut request = bench.request("2026-11-25T10:00:00Z").await;
+    request.service_id = bench.service("check-up").await.id;
+    let booked = bench.app.book(&request, None, &caller()).await.unwrap();
+    bench.clock.set(at("2026-11-25T09:58:00Z"));
+    let (token, _, room) = bench.admitted(&booked).await;
+    let identity = bench.app.join_view(&token, &caller()).await.unwrap().identity;
+    bench.joined(&room, &identity, "C1", at("2026-11-25T09:59:00Z")).await;
+    bench.clock.set(at("2026-11-25T11:00:00Z"));
+    bench.app.tick(bench.app.now()).await.unwrap();
+    let doctor = bench.member("doctor@demo.test").await;
+    let meeting = bench.app.appointment(&doctor, booked.facts.appointment.id).await.unwrap().meeting;
+    assert_eq!(meeting.appointment.state, AppointmentState::Completed);
+    assert_eq!(meeting.stays[0].left_at, Some(meeting.appointment.planned_close()));
+    assert_eq!(bench.media.closed(), [room]);
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use parley_control_app::ports::{MemberStore, SaveError, StoreError};
-use parley_control_app::records::{AuditEvent, MagicLink, NewJob};
+use parley_control_app::records::{AuditEvent, MagicLink, NewJob, TokenHash};
 use parley_control_domain::{Email, Member, MemberId, OrganisationId, Zone};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -157,9 +157,21 @@ impl MemberStore for Store {
         Ok(row.map(|(hash,)| hash))
     }
 
-    async fn password_set(&self, member: MemberId, hash: &str, event: &AuditEvent) -> Result<(), StoreError> {
+    async fn password_set(
+        &self,
+        member: MemberId,
+        hash: &str,
+        keep: &TokenHash,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         set_password(&mut tx, member, hash).await?;
+        sql("DELETE FROM sessions WHERE member_id = $1 AND hash <> $2")
+            .bind(member)
+            .bind(keep.0.to_vec())
+            .execute(&mut tx)
+            .await?;
+        sql("DELETE FROM magic_links WHERE member_id = $1").bind(member).execute(&mut tx).await?;
         audit::insert(&mut tx, event).await?;
         tx.commit().await?;
         Ok(())

@@ -325,6 +325,16 @@ async fn a_meeting_is_kept_whole(place: Place) {
 
     let recent = store.audit_recent(practice.organisation.id, 2).await.unwrap();
     assert_eq!(recent.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+
+    // A stay without an end is found by its beginning, once per appointment.
+    let open = async |before: &str| store.appointments_left_open(at(before), 10).await.unwrap();
+    assert_eq!(open("2026-12-02T00:00:00Z").await, []);
+    for stay in &mut meeting.stays {
+        stay.left_at = None;
+    }
+    store.meeting_save(&meeting, &[], &[]).await.unwrap();
+    assert_eq!(open("2026-12-01T08:59:30Z").await, []);
+    assert_eq!(open("2026-12-02T00:00:00Z").await, [meeting.appointment.id]);
 }
 
 async fn a_stale_save_changes_nothing(place: Place) {

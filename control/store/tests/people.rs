@@ -133,7 +133,10 @@ async fn passwords_are_kept_apart(place: Place) {
     store.member_save(&anna, &[], &[], &event(practice.id, "member.add")).await.unwrap();
     assert_eq!(store.password_of(anna.id).await.unwrap(), None);
     for hash in ["$argon2id$one", "$argon2id$two"] {
-        store.password_set(anna.id, hash, &event(practice.id, "password.set")).await.unwrap();
+        store
+            .password_set(anna.id, hash, &TokenHash([0; 32]), &event(practice.id, "password.set"))
+            .await
+            .unwrap();
         assert_eq!(store.password_of(anna.id).await.unwrap().as_deref(), Some(hash));
     }
 }

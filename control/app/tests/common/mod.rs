@@ -57,6 +57,10 @@ pub struct Media {
     pub removed: Mutex<Vec<(String, String)>>,
     pub closed: Mutex<Vec<String>>,
     pub down: Mutex<bool>,
+    /// Who holds this keeps the closing of rooms waiting.
+    pub held: tokio::sync::Mutex<()>,
+    /// The closing of a room has begun.
+    pub closing: tokio::sync::Notify,
 }
 
 impl Media {
@@ -84,6 +88,8 @@ impl Rooms for Media {
     }
 
     async fn close_room(&self, room: &str) -> Result<(), RoomsError> {
+        self.closing.notify_one();
+        let _held = self.held.lock().await;
         self.up()?;
         self.closed.lock().unwrap().push(room.to_owned());
         Ok(())
@@ -193,7 +199,7 @@ impl Bench {
     }
 
     pub async fn book(&self, start: &str) -> Booked {
-        self.app.book(&self.request(start).await, None).await.unwrap()
+        self.app.book(&self.request(start).await, None, &caller()).await.unwrap()
     }
 
     pub async fn slots_on(&self, date: &str) -> Vec<Timestamp> {

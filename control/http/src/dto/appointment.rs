@@ -119,7 +119,9 @@ pub struct ParticipantBody {
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct MemberCancelBody {
-    pub reason: String,
+    /// For the client; may be left out or empty.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -149,7 +149,7 @@ pub async fn cancel(
     Body(body): Body<MemberCancelBody>,
 ) -> Answer<Appointment> {
     let id = AppointmentId::from_uuid(id);
-    let meeting = state.app.cancel_by_member(&principal, id, &body.reason).await?;
+    let meeting = state.app.cancel_by_member(&principal, id, body.reason.as_deref()).await?;
     Ok(Json(Appointment::of(&state.app.desk_view_of(meeting).await?)))
 }
 
@@ -162,7 +162,7 @@ pub async fn events(
     State(state): State<ApiState>,
     signed: axum::Extension<Signed>,
 ) -> Result<Response, Problem> {
-    let permit = sse::permit(&state)?;
+    let permit = sse::permit(&state.desk_streams)?;
     let stream = state.app.desk_stream(signed.principal.clone(), signed.secret.clone())?;
     Ok(sse::respond(&state, permit, stream))
 }

@@ -13,7 +13,7 @@ use super::Answer;
 use crate::dto::public::{
     Booked, BookingBody, CancelBody, Organisation, OrganisationRef, PublicAppointment, SlotParams, Slots,
 };
-use crate::extract::{Body, Params, Segment};
+use crate::extract::{Body, Params, Segment, Who};
 use crate::problem::{Problem, ProblemDocument};
 use crate::state::ApiState;
 
@@ -62,7 +62,7 @@ pub async fn slots(
     Ok(Json(Slots::of(&state.app.slots(&wanted).await?)))
 }
 
-/// Books a slot. `409 slot_taken` when someone was faster.
+/// Books a slot. `409 slot_taken` when someone was faster, `429 too_many_attempts` after many bookings.
 #[utoipa::path(post, path = "/api/v1/public/appointments", tag = "booking",
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key and body again answer what the first request made.")),
@@ -72,6 +72,7 @@ pub async fn slots(
 pub async fn book(
     State(state): State<ApiState>,
     headers: HeaderMap,
+    Who(caller): Who,
     Body(body): Body<BookingBody>,
 ) -> Result<(StatusCode, Json<Booked>), Problem> {
     // A key that is no text is refused like any other wrong one.
@@ -88,7 +89,7 @@ pub async fn book(
         note: body.note,
         locale: body.locale,
     };
-    let booked = state.app.book(&request, key).await?;
+    let booked = state.app.book(&request, key, &caller).await?;
     let answer = Booked {
         appointment: PublicAppointment::of(&booked.facts, &state.app),
         manage_token: booked.manage_token,
