@@ -58,8 +58,9 @@ impl App {
     /// # Errors
     /// `not_found`.
     pub async fn organisation_page(&self, slug: &str) -> Result<OrganisationPage, AppError> {
-        let organisation = self.store.organisation_by_slug(slug).await?;
-        let organisation = organisation.ok_or_else(|| AppError::not_found("organisation"))?;
+        let missing = || AppError::not_found("organisation");
+        let slug = Slug::parse("slug", slug).map_err(|_| missing())?;
+        let organisation = self.store.organisation_by_slug(slug.as_str()).await?.ok_or_else(missing)?;
         let mut providers = self.store.members_of(organisation.id).await?;
         providers.retain(Member::is_bookable);
         let mut services = self.store.services_of(organisation.id).await?;

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use parley_control_domain::{
     Appointment, AppointmentState, Consultation, ConsultationId, Device, EndReason, JoinCode, MeetingRole,
-    Member, Organisation, Participant, ParticipantId, ParticipantState, limits, required_text,
+    Member, Organisation, OrganisationId, Participant, ParticipantId, ParticipantState, limits,
+    required_text,
 };
 
 use crate::app::{App, Caller, Effects};
@@ -79,7 +80,24 @@ impl App {
     /// `link_invalid`, `link_expired`, `too_many_attempts`.
     pub async fn join_view(&self, token: &str, caller: &Caller) -> Result<JoinView, AppError> {
         let claims = self.join_claims(token, caller).await?;
-        self.join_view_of(&claims).await
+        let meeting = self.meeting_of(&claims).await?;
+        self.log_provider_view(&claims, meeting.appointment.organisation_id).await?;
+        self.join_view_on(&claims, meeting).await
+    }
+
+    /// A provider's link shows the client's name: that it was read goes into the log.
+    pub(crate) async fn log_provider_view(
+        &self,
+        claims: &JoinClaims,
+        organisation: OrganisationId,
+    ) -> Result<(), AppError> {
+        if claims.role != MeetingRole::Provider {
+            return Ok(());
+        }
+        let subject = ("appointment", Some(claims.appointment.as_uuid()));
+        let mut line = self.audit(actor_of(claims), Some(organisation), "appointment.read", subject);
+        line.details = serde_json::json!({ "identity": claims.identity }).to_string();
+        Ok(self.store.audit_add(&line).await?)
     }
 
     /// Enters: a client the waiting room, a provider the room. Before the window opens, and when all is over,
@@ -195,17 +213,16 @@ impl App {
                 LinkError::Expired => AppError::link_expired(),
             });
         }
-        if let Some(wait) = self.guess_throttle.wait_s(&caller.address, now) {
-            return Err(AppError::too_many(wait));
-        }
+        // Counted before it is looked up, so that guesses sent together are all counted.
+        self.guess_throttle.count(&caller.address, now).map_err(AppError::too_many)?;
         let named = match text.parse::<JoinCode>() {
             Ok(code) => self.store.appointment_by_code(code.key()).await?,
             Err(_) => None,
         };
-        let Some((id, role)) = named else {
-            self.guess_throttle.count(&caller.address, now).map_err(AppError::too_many)?;
-            return Err(AppError::link_invalid());
-        };
+        // A provider's side comes in by a signed link, never by a code.
+        let named = named.filter(|(_, role)| *role != MeetingRole::Provider);
+        let Some((id, role)) = named else { return Err(AppError::link_invalid()) };
+        self.guess_throttle.uncount(&caller.address);
         let appointment = self.store.appointment_by_id(id).await?.ok_or_else(AppError::link_invalid)?;
         let expires_at = appointment.planned_close();
         if now >= expires_at {

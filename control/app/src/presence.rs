@@ -12,6 +12,8 @@ use crate::ports::Clock;
 pub const GONE_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// Forgotten after this: the longest window and some.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// Pages of one person: several tabs and devices, and streams whose end is not noticed yet.
+const MAX_PAGES: u32 = 8;
 /// People remembered; beyond, a new one simply does not count as present.
 const MAX_PEOPLE: usize = 20_000;
 
@@ -37,10 +39,13 @@ impl Presence {
         Self { clock, started_at, people: Mutex::new(HashMap::new()) }
     }
 
-    /// A page was opened; it is closed when the guard is dropped.
-    pub fn open(self: &Arc<Self>, identity: &str, changed: Changed) -> PageGuard {
+    /// A page was opened; it is closed when the guard is dropped. `None` when he has [`MAX_PAGES`] already.
+    pub fn open(self: &Arc<Self>, identity: &str, changed: Changed) -> Option<PageGuard> {
+        if self.lock().get(identity).is_some_and(|seen| seen.pages >= MAX_PAGES) {
+            return None;
+        }
         self.note(identity, changed, 1);
-        PageGuard { presence: Arc::clone(self), identity: identity.to_owned() }
+        Some(PageGuard { presence: Arc::clone(self), identity: identity.to_owned() })
     }
 
     /// A request came.

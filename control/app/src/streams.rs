@@ -49,12 +49,13 @@ impl App {
     /// Opens the stream of a join page; while it is open, its holder counts as present.
     ///
     /// # Errors
-    /// Those of [`App::join_view`].
+    /// Those of [`App::join_view`]; `busy` when this link has too many open already.
     pub async fn join_stream(self: &Arc<Self>, token: &str, caller: &Caller) -> Result<JoinStream, AppError> {
         let claims = self.join_claims(token, caller).await?;
         let listener = self.listen();
         let meeting = self.meeting_of(&claims).await?;
-        let page = self.presence.open(&claims.identity, changed_of(&meeting));
+        let page = self.presence.open(&claims.identity, changed_of(&meeting)).ok_or_else(AppError::busy)?;
+        self.log_provider_view(&claims, meeting.appointment.organisation_id).await?;
         // Someone who was shown as gone is back.
         self.announce(&meeting);
         Ok(JoinStream { app: Arc::clone(self), claims, listener, last: None, over: false, _page: page })

@@ -234,12 +234,45 @@ async fn a_cancelled_appointment_tells_its_pages() {
     let id = booked.facts.appointment.id;
     let participant = bench.app.appointment(&doctor, id).await.unwrap().meeting.participants[0].clone();
     assert_eq!((participant.name.as_str(), participant.device), ("Ana Lima", Some(device)));
-    let needs = bench.app.cancel_by_member(&doctor, id, " ").await.unwrap_err();
-    assert_eq!(needs.fields[0].code, "required");
-    bench.app.cancel_by_member(&doctor, id, "Ill").await.unwrap();
+    let long = bench.app.cancel_by_member(&doctor, id, Some(&"x".repeat(501))).await.unwrap_err();
+    assert_eq!(long.fields[0].code, "too_long");
+    // A reason may be left out.
+    let meeting = bench.app.cancel_by_member(&doctor, id, Some(" ")).await.unwrap();
+    assert_eq!(meeting.appointment.cancelled.unwrap().reason, "");
     let view = bench.app.join_view(&booked.join_token, &caller()).await.unwrap();
     assert_eq!(view.phase, Phase::Cancelled);
     assert_eq!(view.ended_at, Some(at("2026-11-23T09:50:00Z")));
     assert_eq!(bench.enter(&booked.join_token).await.phase, Phase::Cancelled);
     assert_eq!(bench.media.closed.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn guesses_sent_together_are_all_counted_and_a_providers_code_opens_nothing() {
+    let bench = Bench::new().await;
+    let booked = bench.book(TEN).await;
+    let guesses = (0..30).map(|_| {
+        let app = std::sync::Arc::clone(&bench.app);
+        let guesser = Caller { address: "198.51.100.7".to_owned(), user_agent: String::new() };
+        tokio::spawn(async move { app.join_view("ZZZZ-ZZZZ", &guesser).await.unwrap_err().code })
+    });
+    let mut looked_up = 0;
+    for guess in guesses.collect::<Vec<_>>() {
+        looked_up += usize::from(guess.await.unwrap() == "link_invalid");
+    }
+    assert_eq!(looked_up, 20);
+    let code = booked.facts.appointment.provider_code.to_string();
+    assert_eq!(bench.app.join_view(&code, &caller()).await.unwrap_err().code, "link_invalid");
+}
+
+#[tokio::test]
+async fn a_link_has_so_many_pages_open_and_no_more() {
+    let bench = Bench::new().await;
+    let booked = bench.book(TEN).await;
+    let mut pages = Vec::new();
+    for _ in 0..8 {
+        pages.push(bench.app.join_stream(&booked.join_token, &caller()).await.unwrap());
+    }
+    assert_eq!(bench.app.join_stream(&booked.join_token, &caller()).await.err().unwrap().code, "busy");
+    pages.pop();
+    bench.app.join_stream(&booked.join_token, &caller()).await.unwrap();
 }

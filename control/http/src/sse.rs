@@ -10,7 +10,7 @@ use futures_util::stream;
 use http::{HeaderName, HeaderValue};
 use parley_control_app::{AppError, DeskNews, DeskStream, JoinStream};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dto::appointment::Appointment;
 use crate::dto::join::JoinView;
@@ -21,8 +21,8 @@ use crate::state::ApiState;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Room for one more stream.
-pub fn permit(state: &ApiState) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&state.streams).try_acquire_owned().map_err(|_| AppError::busy().into())
+pub fn permit(pool: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(pool).try_acquire_owned().map_err(|_| AppError::busy().into())
 }
 
 /// The data of an event.

@@ -7,8 +7,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// Event streams open at once; each holds a connection and a listener on the bus.
-const MAX_STREAMS: usize = 8_192;
+/// Event streams open at once, of join pages and of dashboards apart, so that those without an account cannot use
+/// up the desk's; each holds a connection and a listener on the bus.
+const MAX_JOIN_STREAMS: usize = 8_192;
+const MAX_DESK_STREAMS: usize = 2_048;
 
 /// What the transport needs to know about this installation.
 #[derive(Debug, Clone)]
@@ -33,12 +35,18 @@ pub struct HttpConfig {
 pub(crate) struct ApiState {
     pub app: Arc<App>,
     pub config: Arc<HttpConfig>,
-    pub streams: Arc<Semaphore>,
+    pub join_streams: Arc<Semaphore>,
+    pub desk_streams: Arc<Semaphore>,
 }
 
 impl ApiState {
     pub fn new(config: HttpConfig, app: Arc<App>) -> Self {
-        Self { app, config: Arc::new(config), streams: Arc::new(Semaphore::new(MAX_STREAMS)) }
+        Self {
+            app,
+            config: Arc::new(config),
+            join_streams: Arc::new(Semaphore::new(MAX_JOIN_STREAMS)),
+            desk_streams: Arc::new(Semaphore::new(MAX_DESK_STREAMS)),
+        }
     }
 }
 

@@ -108,6 +108,56 @@ async fn an_expired_link_is_gone() {
 }
 
 #[tokio::test]
+async fn no_text_in_a_path_is_the_servers_fault() {
+    let server = Server::new().await;
+    for slug in ["%00", "demo%00", "DEMO", "%F0%9F%92%A9", "-"] {
+        let reply = server.get(&format!("/api/v1/public/organisations/{slug}"), None).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::NOT_FOUND, "not_found".to_owned()), "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn so_many_bookings_from_one_address() {
+    let server = Server::new().await;
+    let mut body = server.booking("2026-11-24T10:00:00Z").await;
+    let days = server.bench.slots_on("2026-11-24").await.into_iter();
+    let mut free: Vec<_> = days.chain(server.bench.slots_on("2026-11-25").await).collect();
+    free.extend(server.bench.slots_on("2026-11-26").await);
+    free.extend(server.bench.slots_on("2026-11-27").await);
+    let (mut booked, mut start) = (0, free.into_iter());
+    let refused = loop {
+        body["start"] = json!(start.next().unwrap().to_string());
+        body["client"]["email"] = json!(format!("client{booked}@mail.test"));
+        let reply = server.post("/api/v1/public/appointments", None, body.clone()).await;
+        match reply.status {
+            StatusCode::CREATED => booked += 1,
+            StatusCode::CONFLICT => {}
+            _ => break reply,
+        }
+    };
+    assert_eq!(booked, 30);
+    assert_eq!((refused.status, refused.code()), (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts".into()));
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
+}
+
+#[tokio::test]
+async fn a_member_cancels_with_and_without_a_reason() {
+    let server = Server::new().await;
+    let cookie = server.sign_in("doctor@demo.test").await;
+    for (start, body, reason) in [
+        ("2026-11-24T10:00:00Z", json!({}), serde_json::Value::Null),
+        ("2026-11-24T11:00:00Z", json!({ "reason": "" }), serde_json::Value::Null),
+        ("2026-11-24T12:00:00Z", json!({ "reason": "Ill" }), json!("Ill")),
+    ] {
+        let booked = server.book(start).await;
+        let path = format!("/api/v1/appointments/{}/cancel", booked["appointment"]["id"].as_str().unwrap());
+        let reply = server.post(&path, Some(&cookie), body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        assert_eq!(reply.json()["cancelled"]["reason"], reason);
+    }
+}
+
+#[tokio::test]
 async fn answers_are_neither_kept_nor_run_nor_framed() {
     let server = Server::new().await;
     for path in ["/api/v1/config", "/api/v1/nothing", "/api/v1/me"] {

@@ -76,7 +76,7 @@ pub async fn events(
     Segment(token): Segment<String>,
     Who(caller): Who,
 ) -> Result<Response, Problem> {
-    let permit = sse::permit(&state)?;
+    let permit = sse::permit(&state.join_streams)?;
     let stream = state.app.join_stream(&token, &caller).await?;
     Ok(sse::respond(&state, permit, stream))
 }
