@@ -116,7 +116,10 @@ impl Actor {
             let deadline = self.room.poll_timeout().unwrap_or_else(Instant::now);
             tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.handle(message),
+                    Some(message) => {
+                        self.catch_up().await;
+                        self.handle(message);
+                    }
                     None => self.room.close(LeaveReason::ServerShutdown, Action::Reconnect, now()),
                 },
                 event = self.media_events.recv() => {
@@ -129,6 +132,16 @@ impl Actor {
         }
         self.media.close().await;
         tracing::info!(room = %self.sid, "room closed");
+    }
+
+    /// Takes in what the worker has told so far, so that no request is carried out on an older
+    /// state than the client's: a track taken out of an offer, say, and announced again.
+    async fn catch_up(&mut self) {
+        for _ in 0..self.media_events.len() {
+            let Ok(event) = self.media_events.try_recv() else { break };
+            self.room.media_event(event, now());
+            self.drain().await;
+        }
     }
 
     fn handle(&mut self, message: RoomMessage) {
@@ -245,7 +258,13 @@ impl Actor {
             MediaCommand::EndTrack { track } => (NOBODY, media.end_track(track).await),
             MediaCommand::MuteTrack { track, muted } => (NOBODY, media.set_track_muted(track, muted).await),
             MediaCommand::Subscribe { participant, track, settings } => {
-                (participant, media.subscribe(participant, track, settings).await)
+                let result = media.subscribe(participant, track, settings).await;
+                if let Err(MediaError::Limit(limit)) = result {
+                    tracing::info!(room = %self.sid, participant = participant.0, limit, "not subscribed");
+                    self.room.not_subscribed(participant, track);
+                    return;
+                }
+                (participant, result)
             }
             MediaCommand::Unsubscribe { participant, track } => {
                 (participant, media.unsubscribe(participant, track).await)

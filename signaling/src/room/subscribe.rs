@@ -72,6 +72,15 @@ impl Room {
         });
     }
 
+    /// The media worker has no place for a subscription. The receiver is not at fault: the others
+    /// go on, and a later wish tries again.
+    pub(crate) fn not_subscribed(&mut self, key: ParticipantKey, track: TrackKey) {
+        let participant = self.participants.get_mut(&key);
+        if let Some(wish) = participant.and_then(|participant| participant.subscriptions.get_mut(&track)) {
+            wish.active = false;
+        }
+    }
+
     pub(super) fn update_subscription(&mut self, key: ParticipantKey, update: proto::UpdateSubscription) {
         let wanted = update.subscribe;
         let by_participant = update.participant_tracks.into_iter().flat_map(|entry| entry.track_sids);
