@@ -66,24 +66,30 @@ impl Grants {
 
     /// Writes a changed permission into the grants, for refreshed tokens.
     pub(crate) fn restrict_to(&mut self, permission: &proto::ParticipantPermission) {
-        self.can_publish = Some(permission.can_publish);
         self.can_subscribe = Some(permission.can_subscribe);
         self.can_publish_data = Some(permission.can_publish_data);
         self.can_update_own_metadata = Some(permission.can_update_metadata);
         self.can_publish_sources =
             permission.can_publish_sources.iter().filter_map(|source| source_name(*source)).collect();
+        // Only sources without a name: an empty list would mean all.
+        let none = self.can_publish_sources.is_empty() && !permission.can_publish_sources.is_empty();
+        self.can_publish = Some(permission.can_publish && !none);
         self.hidden = permission.hidden;
     }
 
     /// The permission as it is told to clients.
     pub(crate) fn permission(&self) -> proto::ParticipantPermission {
         let publish = self.can_publish.unwrap_or(true);
+        let names = &self.can_publish_sources;
+        let sources: Vec<i32> = names.iter().filter_map(|name| source_number(name)).collect();
+        // Names that nobody knows allow nothing; no names at all allow everything.
+        let some_source = names.is_empty() || !sources.is_empty();
         #[allow(deprecated)]
         proto::ParticipantPermission {
             can_subscribe: self.can_subscribe.unwrap_or(true),
-            can_publish: publish,
+            can_publish: publish && some_source,
             can_publish_data: self.can_publish_data.unwrap_or(publish),
-            can_publish_sources: self.can_publish_sources.iter().map(|name| source_number(name)).collect(),
+            can_publish_sources: sources,
             hidden: self.hidden,
             recorder: self.recorder,
             can_update_metadata: self.can_update_own_metadata.unwrap_or(false),
@@ -99,15 +105,15 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-fn source_number(name: &str) -> i32 {
+fn source_number(name: &str) -> Option<i32> {
     let source = match name {
         "camera" => proto::TrackSource::Camera,
         "microphone" => proto::TrackSource::Microphone,
         "screen_share" => proto::TrackSource::ScreenShare,
         "screen_share_audio" => proto::TrackSource::ScreenShareAudio,
-        _ => proto::TrackSource::Unknown,
+        _ => return None,
     };
-    source as i32
+    Some(source as i32)
 }
 
 fn source_name(source: i32) -> Option<String> {
