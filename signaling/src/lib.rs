@@ -13,6 +13,7 @@ mod http;
 mod ids;
 mod params;
 mod rate;
+mod revoked;
 mod room;
 mod service;
 mod session;

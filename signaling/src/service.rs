@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use crate::{
     config::{RoomOptions, SignalingConfig},
     events::{self, EventSender, RoomEvent},
     ids::{Identity, Ids, RoomName, SessionId, TrackSid},
+    revoked::{Revoked, RevokedInRoom, is_revoked},
     room::{JoinRefused, JoinRequest, LeaveReason, ParticipantView, Room, RoomSettings},
     session::{Session, SessionGuard},
     token::{Claims, TokenMinter, TokenVerifier},
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     minter: TokenMinter,
     media: Media,
     rooms: Mutex<HashMap<RoomName, Entry>>,
+    /// Never held across an await.
+    revoked: std::sync::Mutex<Revoked>,
     events: EventSender,
     event_slot: events::EventSlot,
     next_key: Arc<AtomicU64>,
@@ -87,6 +90,7 @@ impl Signaling {
             config,
             media,
             rooms: Mutex::new(HashMap::new()),
+            revoked: std::sync::Mutex::default(),
             events,
             event_slot,
             next_key: Arc::new(AtomicU64::new(1)),
@@ -125,9 +129,11 @@ impl Signaling {
     }
 
     /// Takes a participant out. Tokens issued to the identity before are refused
-    /// from now on in this room. False: it was not there.
+    /// from now on in this room, also if it does not exist now. False: it was not there.
     pub async fn remove_participant(&self, room: &str, identity: &str) -> Result<bool, CommandError> {
         let identity = Identity::from(identity);
+        // Before the room is looked for: one that opens in this moment finds it.
+        self.inner.revoke(room, &identity);
         self.ask(room, |reply| RoomMessage::Expel { identity, reply }).await
     }
 
@@ -222,10 +228,12 @@ impl Signaling {
     pub(crate) async fn may_join(&self, name: &RoomName, claims: &Claims) -> Result<(), JoinError> {
         self.inner.check_running()?;
         let Some(inbox) = self.inner.inbox(name).await else {
-            return if self.inner.config.auto_create_rooms {
-                Ok(())
-            } else {
+            return if !self.inner.config.auto_create_rooms {
                 Err(CommandError::NoSuchRoom(name.clone()).into())
+            } else if is_revoked(&self.inner.revoked_in(name), claims) {
+                Err(JoinRefused::Removed.into())
+            } else {
+                Ok(())
             };
         };
         let (reply, answer) = oneshot::channel();
@@ -265,6 +273,17 @@ impl Signaling {
 }
 
 impl Inner {
+    fn revoke(&self, room: &str, identity: &Identity) {
+        let now_ms = u64::try_from(now().wall_ms).unwrap_or(0);
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.insert(RoomName::from(room), identity.clone(), now_ms);
+    }
+
+    fn revoked_in(&self, room: &RoomName) -> RevokedInRoom {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.in_room(room).cloned().unwrap_or_default()
+    }
+
     async fn inbox(&self, name: &RoomName) -> Option<mpsc::Sender<RoomMessage>> {
         let rooms = self.rooms.lock().await;
         rooms.get(name).filter(|entry| !entry.inbox.is_closed()).map(|entry| entry.inbox.clone())
@@ -293,6 +312,8 @@ impl Inner {
     ) -> Result<mpsc::Sender<RoomMessage>, CommandError> {
         self.check_running()?;
         let mut rooms = self.rooms.lock().await;
+        // Again: a shutdown may have collected the rooms while this waited for the lock.
+        self.check_running()?;
         if let Some(entry) = rooms.get(name).filter(|entry| !entry.inbox.is_closed()) {
             return Ok(entry.inbox.clone());
         }
@@ -302,7 +323,8 @@ impl Inner {
         let media = self.media.open_room().await?;
         let (inbox, messages) = mpsc::channel(ROOM_QUEUE);
         let ids = Ids::new(rand::random(), self.next_key.clone());
-        let room = Room::new(name.clone(), RoomSettings::new(&self.config, options), ids, now());
+        let mut room = Room::new(name.clone(), RoomSettings::new(&self.config, options), ids, now());
+        room.refuse_tokens(self.revoked_in(name));
         tracing::info!(room = %room.sid(), "room opened");
         let actor = Actor::new(name.clone(), room, media, messages, self.events.clone(), self.minter.clone());
         let id = self.next_key.fetch_add(1, Ordering::Relaxed);

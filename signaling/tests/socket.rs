@@ -168,6 +168,26 @@ async fn full_and_missing_rooms_are_refused_and_the_same_by_validate() {
 }
 
 #[tokio::test]
+async fn who_was_removed_cannot_open_the_room_again() {
+    let server = Server::start(|_| ()).await;
+    let query = format!("access_token={}", server.token("ann", Grants::join("r")));
+    // The room does not exist, and is opened by another later.
+    assert!(server.signaling.remove_participant("r", "ann").await.is_err());
+    for path in ["/rtc", "/rtc/validate"] {
+        assert_eq!(server.refused(&format!("{path}?{query}")).await.0, 403, "{path}");
+    }
+    server.signaling.ensure_room("r", RoomOptions::default()).await.unwrap();
+    assert_eq!(server.refused(&format!("/rtc?{query}")).await.0, 403);
+    server.signaling.close_room("r").await.unwrap();
+    let (_bob, _) = server.join("bob").await;
+    assert_eq!(server.refused(&format!("/rtc?{query}")).await.0, 403);
+    // A token made after the removal lets in; issue is measured in milliseconds.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    server.join("ann").await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn breaking_the_protocol_ends_only_ones_own_socket() {
     let limits = |config: &mut SignalingConfig| {
         config.limits =

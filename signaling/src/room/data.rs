@@ -1,5 +1,7 @@
 //! Data packets: who may send, who receives, what is kept for a resume.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use livekit_protocol as proto;
 use parley_media_rtc::{DataKind, ParticipantKey};
@@ -90,17 +92,23 @@ impl Room {
         }
     }
 
-    /// Sends again what a resumed receiver has missed of each publisher.
+    /// Sends again what a resumed receiver has missed of each publisher; once for each resume,
+    /// and of each publisher once.
     pub(super) fn replay_data(&mut self, to: ParticipantKey, states: &[proto::DataChannelReceiveState]) {
-        let Some(receiver) = self.participants.get(&to) else { return };
+        let Some(receiver) = self.participants.get_mut(&to) else { return };
+        if states.is_empty() || !std::mem::take(&mut receiver.may_replay) {
+            return;
+        }
+        let identity = receiver.identity.clone();
+        let states: BTreeMap<&str, u32> = states
+            .iter()
+            .take(MAX_DESTINATIONS)
+            .map(|state| (state.publisher_sid.as_str(), state.last_seq))
+            .collect();
         let mut missed = Vec::new();
-        for state in states.iter().take(MAX_DESTINATIONS) {
-            let publisher =
-                self.participants.values().find(|other| other.sid.as_str() == state.publisher_sid);
-            let Some(publisher) = publisher.filter(|publisher| publisher.key != to) else { continue };
-            missed.extend(
-                publisher.history.after(state.last_seq, &receiver.identity).map(|sent| sent.data.clone()),
-            );
+        for publisher in self.participants.values().filter(|other| other.key != to) {
+            let Some(last) = states.get(publisher.sid.as_str()) else { continue };
+            missed.extend(publisher.history.after(*last, &identity).map(|sent| sent.data.clone()));
         }
         for data in missed {
             self.media(MediaCommand::SendData { to: vec![to], kind: DataKind::Reliable, data });

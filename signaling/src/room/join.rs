@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::IceServer,
     ids::{Identity, ParticipantSid, SessionId},
+    revoked::is_revoked,
     token::{Claims, Grants},
 };
 
@@ -63,7 +64,7 @@ impl Room {
             return Err(JoinRefused::Closed);
         }
         let identity = Identity::from(claims);
-        if self.revoked.get(&identity).is_some_and(|until_ms| claims.issued_at_ms() <= *until_ms) {
+        if is_revoked(&self.revoked, claims) {
             return Err(JoinRefused::Removed);
         }
         if self.by_identity.contains_key(&identity) {
@@ -221,6 +222,7 @@ fn new_participant(
         failed_at: None,
         next_refresh: now.mono,
         backlog: VecDeque::new(),
+        may_replay: false,
         tracks: Vec::new(),
         subscriptions: BTreeMap::new(),
         rules: SubscriptionRules::default(),

@@ -10,7 +10,10 @@ use super::{
     Departed, LeaveReason, MAX_DEPARTED, MAX_REVOKED, MediaCommand, Now, Output, Room, RoomEventKind,
     leave_message,
 };
-use crate::ids::{Identity, SessionId};
+use crate::{
+    ids::{Identity, SessionId},
+    revoked::RevokedInRoom,
+};
 
 /// How long a failed media connection may be the beginning of a goodbye.
 const FAILURE_GRACE: Duration = Duration::from_secs(1);
@@ -94,6 +97,11 @@ impl Room {
         let Some(key) = self.by_identity.get(identity).copied() else { return false };
         self.remove(key, LeaveReason::ParticipantRemoved, Some(Action::Disconnect), now);
         true
+    }
+
+    /// Takes over who was removed before the room was opened.
+    pub(crate) fn refuse_tokens(&mut self, revoked: RevokedInRoom) {
+        self.revoked = revoked;
     }
 
     /// Ends the room and tells everybody.

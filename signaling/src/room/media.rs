@@ -2,8 +2,8 @@
 
 use livekit_protocol as proto;
 use parley_media_rtc::{
-    Connection, ConnectionQuality, ConnectionState, MediaError, MediaEvent, ParticipantKey, Speaker,
-    StreamState, TrackKey,
+    ConnectionQuality, ConnectionState, MediaError, MediaEvent, ParticipantKey, Speaker, StreamState,
+    TrackKey,
 };
 use proto::{leave_request::Action, participant_info::State, signal_response::Message};
 
@@ -12,8 +12,8 @@ use super::{LeaveReason, Now, Room, RoomEventKind};
 impl Room {
     pub(crate) fn media_event(&mut self, event: MediaEvent, now: Now) {
         match event {
-            MediaEvent::ConnectionState { participant, connection, state } => {
-                self.connection_state(participant, connection, state, now);
+            MediaEvent::ConnectionState { participant, state, .. } => {
+                self.connection_state(participant, state, now);
             }
             MediaEvent::Offer { participant, id, sdp, mid_to_track } => {
                 if let Some(participant) = self.participants.get_mut(&participant) {
@@ -50,13 +50,22 @@ impl Room {
         match error {
             MediaError::UnknownTrack => {}
             MediaError::Stopped => self.media_closed("the media worker has stopped", now),
-            MediaError::BadSdp(_) | MediaError::Limit(_) => {
-                self.remove(key, LeaveReason::JoinFailure, Some(Action::Disconnect), now);
-            }
+            MediaError::BadSdp(_) | MediaError::Limit(_) => self.cannot_negotiate(key, now),
             MediaError::UnknownParticipant | MediaError::PeerFailed => {
                 self.remove(key, LeaveReason::MediaFailure, Some(Action::Reconnect), now);
             }
         }
+    }
+
+    /// A description is not usable, or a bound is reached. Who was connected may be again with a
+    /// fresh connection; who never was will not be.
+    pub(super) fn cannot_negotiate(&mut self, key: ParticipantKey, now: Now) {
+        let Some(participant) = self.participants.get(&key) else { return };
+        let (reason, action) = match participant.is_active() {
+            true => (LeaveReason::MediaFailure, Action::Reconnect),
+            false => (LeaveReason::JoinFailure, Action::Disconnect),
+        };
+        self.remove(key, reason, Some(action), now);
     }
 
     fn media_closed(&mut self, reason: &'static str, now: Now) {
@@ -64,18 +73,11 @@ impl Room {
         self.close(LeaveReason::MediaFailure, Action::Reconnect, now);
     }
 
-    fn connection_state(
-        &mut self,
-        key: ParticipantKey,
-        connection: Connection,
-        state: ConnectionState,
-        now: Now,
-    ) {
+    fn connection_state(&mut self, key: ParticipantKey, state: ConnectionState, now: Now) {
         let Some(participant) = self.participants.get_mut(&key) else { return };
-        let primary =
-            if participant.subscriber_primary() { Connection::Subscriber } else { Connection::Publisher };
         match state {
-            ConnectionState::Connected if connection == primary && !participant.is_active() => {
+            // Either connection: whoever can send or receive is there, and is told to be.
+            ConnectionState::Connected if !participant.is_active() => {
                 participant.state = State::Active;
                 let kind = RoomEventKind::ParticipantJoined {
                     identity: participant.identity.clone(),
@@ -132,7 +134,7 @@ impl Room {
         mime: &str,
         max: Option<u8>,
     ) {
-        let Some(track) = self.tracks.get(&track) else { return };
+        let Some(track) = self.tracks.get_mut(&track) else { return };
         let qualities: Vec<proto::SubscribedQuality> = (0..=2u8)
             .map(|quality| proto::SubscribedQuality {
                 quality: i32::from(quality),
@@ -146,13 +148,24 @@ impl Room {
             subscribed_qualities: qualities.clone(),
             subscribed_codecs: vec![proto::SubscribedCodec { codec, qualities }],
         };
+        track.quality_told = Some(update.clone());
         self.send(publisher, Message::SubscribedQualityUpdate(update));
+    }
+
+    /// A resumed publisher learns again which of its layers are watched.
+    pub(super) fn tell_qualities(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participants.get(&key) else { return };
+        let tracks = participant.tracks.iter().filter_map(|track| self.tracks.get(track));
+        let told: Vec<_> = tracks.filter_map(|track| track.quality_told.clone()).collect();
+        for update in told {
+            self.send(key, Message::SubscribedQualityUpdate(update));
+        }
     }
 
     fn speakers(&mut self, speakers: &[Speaker]) {
         let mut changed = Vec::new();
         for speaker in speakers {
-            if speaker.active {
+            if speaker.active && self.participants.contains_key(&speaker.participant) {
                 self.speakers.insert(speaker.participant, *speaker);
             } else {
                 self.speakers.remove(&speaker.participant);

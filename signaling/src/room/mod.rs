@@ -38,6 +38,7 @@ use self::{participant::Participant, track::Track};
 use crate::{
     config::{Limits, RoomOptions, SignalingConfig},
     ids::{Identity, Ids, ParticipantSid, RoomName, RoomSid, SessionId, TrackSid},
+    revoked::RevokedInRoom,
 };
 
 /// Participants that left and are still told to those who resume.
@@ -137,8 +138,7 @@ pub struct Room {
     by_track_sid: HashMap<TrackSid, TrackKey>,
     speakers: BTreeMap<ParticipantKey, Speaker>,
     departed: VecDeque<Departed>,
-    /// Identity → tokens issued up to this moment (Unix time, milliseconds) are refused.
-    revoked: HashMap<Identity, u64>,
+    revoked: RevokedInRoom,
     data_handles: data_track::Handles,
     empty_since: Instant,
     /// Participants and publishers as last told.
@@ -165,7 +165,7 @@ impl Room {
             by_track_sid: HashMap::new(),
             speakers: BTreeMap::new(),
             departed: VecDeque::new(),
-            revoked: HashMap::new(),
+            revoked: RevokedInRoom::new(),
             data_handles: data_track::Handles::default(),
             empty_since: now.mono,
             counts_told: (0, 0),
@@ -304,24 +304,20 @@ impl Room {
         self.broadcast(message, |receiver| !hidden || receiver.key == key);
     }
 
-    /// Sends to one participant, or keeps the message for its resume.
+    /// Sends to one participant, and keeps the message for its resume.
     fn send(&mut self, key: ParticipantKey, message: Message) {
         let Some(participant) = self.participants.get_mut(&key) else { return };
-        match participant.session {
-            Some(session) => {
-                self.outputs.push_back(Output::Send { to: vec![session], message: Box::new(message) });
-            }
-            None => participant.keep(&message),
+        participant.keep(&message, self.next_tick);
+        if let Some(session) = participant.session {
+            self.outputs.push_back(Output::Send { to: vec![session], message: Box::new(message) });
         }
     }
 
     fn broadcast(&mut self, message: Message, filter: impl Fn(&Participant) -> bool) {
         let mut to = Vec::new();
         for participant in self.participants.values_mut().filter(|participant| filter(participant)) {
-            match participant.session {
-                Some(session) => to.push(session),
-                None => participant.keep(&message),
-            }
+            participant.keep(&message, self.next_tick);
+            to.extend(participant.session);
         }
         if !to.is_empty() {
             self.outputs.push_back(Output::Send { to, message: Box::new(message) });

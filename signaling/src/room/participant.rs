@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use livekit_protocol as proto;
@@ -15,8 +15,27 @@ use crate::{
     token::Claims,
 };
 
-/// Messages kept for a participant whose socket is lost, for the resume.
+/// Messages kept for a resume.
 const MAX_BACKLOG: usize = 128;
+/// What was sent less than this long before a resume may have gone into a socket that was broken
+/// already: twice the silence after which the server gives a socket up itself.
+const UNSURE: Duration = Duration::from_secs(120);
+
+/// A message kept for a resume.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    message: Message,
+    /// When it was sent; `None` = there was no socket.
+    sent_at: Option<Instant>,
+}
+
+impl Kept {
+    /// The message, unless it has arrived beyond doubt.
+    pub(crate) fn unsure(self, now: Instant) -> Option<Message> {
+        let sure = self.sent_at.is_some_and(|at| now.saturating_duration_since(at) > UNSURE);
+        (!sure).then_some(self.message)
+    }
+}
 
 /// What a participant wants of a track of somebody else.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +72,9 @@ pub(crate) struct Participant {
     /// When the media connection failed; a client that leaves closes it first.
     pub(crate) failed_at: Option<Instant>,
     pub(crate) next_refresh: Instant,
-    pub(crate) backlog: VecDeque<Message>,
+    pub(crate) backlog: VecDeque<Kept>,
+    /// A resume may ask once for the reliable data that it has missed.
+    pub(crate) may_replay: bool,
     pub(crate) tracks: Vec<TrackKey>,
     pub(crate) subscriptions: BTreeMap<TrackKey, Subscription>,
     /// Who may subscribe to this participant's tracks.
@@ -116,8 +137,13 @@ impl Participant {
         }
     }
 
-    /// Keeps a message that a resumed session must still get.
-    pub(crate) fn keep(&mut self, message: &Message) {
+    /// Keeps a message that a resumed session must get: for certain if there is no socket, and
+    /// also if there is one, since it may be broken without anybody having noticed.
+    pub(crate) fn keep(&mut self, message: &Message, now: Instant) {
+        let sent_at = self.session.map(|_| now);
+        // A client makes the sections anew for each such message; one that was lost is asked
+        // again by the media side.
+        let repeatable = !matches!(message, Message::MediaSectionsRequirement(_));
         let essential = matches!(
             message,
             Message::TrackPublished(_)
@@ -126,15 +152,14 @@ impl Participant {
                 | Message::MediaSectionsRequirement(_)
                 | Message::Mute(_)
                 | Message::TrackSubscribed(_)
-                | Message::SubscribedQualityUpdate(_)
                 | Message::SubscriptionPermissionUpdate(_)
                 | Message::StreamStateUpdate(_)
         );
-        if essential {
+        if essential && (repeatable || sent_at.is_none()) {
             if self.backlog.len() == MAX_BACKLOG {
                 self.backlog.pop_front();
             }
-            self.backlog.push_back(message.clone());
+            self.backlog.push_back(Kept { message: message.clone(), sent_at });
         }
     }
 }

@@ -21,7 +21,9 @@ impl Room {
         let too_long = request.cid.len() > MAX_TRACK_NAME
             || request.name.len() > MAX_TRACK_NAME
             || request.simulcast_codecs.len() > MAX_CODECS;
-        let refusal = if !participant.may_publish(request.source()) {
+        let restricted = !participant.permission.can_publish_sources.is_empty();
+        let misnamed = restricted && !is_of_kind(request.source(), request.r#type());
+        let refusal = if misnamed || !participant.may_publish(request.source()) {
             Some((Reason::NotAllowed, "the access token does not allow to publish this source"))
         } else if request.r#type() == proto::TrackType::Data {
             Some((Reason::UnsupportedType, "data tracks are published with publish_data_track_request"))
@@ -89,9 +91,7 @@ impl Room {
                     self.publish(track, now);
                 }
             }
-            Err(MediaError::BadSdp(_) | MediaError::Limit(_)) => {
-                self.remove(key, LeaveReason::JoinFailure, Some(Action::Disconnect), now);
-            }
+            Err(MediaError::BadSdp(_) | MediaError::Limit(_)) => self.cannot_negotiate(key, now),
             Err(MediaError::UnknownParticipant | MediaError::UnknownTrack) => {}
             Err(MediaError::PeerFailed | MediaError::Stopped) => {
                 self.remove(key, LeaveReason::MediaFailure, Some(Action::Reconnect), now);
@@ -235,6 +235,16 @@ impl Room {
         let response =
             proto::RequestResponse { request_id, reason: reason as i32, message: text.to_owned(), request };
         self.send(key, Message::RequestResponse(response));
+    }
+}
+
+/// A grant for a source is one for its kind: no picture from a microphone.
+fn is_of_kind(source: proto::TrackSource, kind: proto::TrackType) -> bool {
+    use proto::{TrackSource, TrackType};
+    match source {
+        TrackSource::Microphone | TrackSource::ScreenShareAudio => kind == TrackType::Audio,
+        TrackSource::Camera | TrackSource::ScreenShare => kind == TrackType::Video,
+        TrackSource::Unknown => true,
     }
 }
 

@@ -37,7 +37,7 @@ impl Room {
         };
         let mode = participant.mode;
         self.send(key, Message::Reconnect(reconnect));
-        self.tell_state(key, lost_at);
+        self.tell_state(key, lost_at, now);
         self.refresh_token(key, now);
         if let Some(state) = request.sync_state.take() {
             self.sync_state(key, state);
@@ -55,6 +55,7 @@ impl Room {
     fn attach(&mut self, key: ParticipantKey, session: SessionId, now: Now) -> std::time::Instant {
         let Some(participant) = self.participants.get_mut(&key) else { return now.mono };
         let old = participant.session.replace(session);
+        participant.may_replay = true;
         // A socket that broke unnoticed may have swallowed updates since the last departure we know of.
         let lost_at = participant.lost_at.take().unwrap_or(participant.joined_at);
         self.by_session.insert(session, key);
@@ -66,7 +67,7 @@ impl Room {
     }
 
     /// Everybody's present state, who left meanwhile, and what was kept.
-    fn tell_state(&mut self, key: ParticipantKey, lost_at: std::time::Instant) {
+    fn tell_state(&mut self, key: ParticipantKey, lost_at: std::time::Instant, now: Now) {
         let departed = self.departed.iter().filter(|departed| departed.at >= lost_at);
         let departed = departed.filter(|departed| {
             !self.by_identity.contains_key(&crate::ids::Identity::from(departed.info.identity.as_str()))
@@ -84,8 +85,21 @@ impl Room {
         self.tell_speakers(key);
         let backlog =
             self.participants.get_mut(&key).map(|participant| std::mem::take(&mut participant.backlog));
-        for message in backlog.into_iter().flatten() {
-            self.send(key, message);
+        for message in backlog.into_iter().flatten().filter_map(|kept| kept.unsure(now.mono)) {
+            if self.still_holds(key, &message) {
+                self.send(key, message);
+            }
+        }
+        self.tell_qualities(key);
+    }
+
+    /// Would it be right to tell this again?
+    fn still_holds(&mut self, key: ParticipantKey, message: &Message) -> bool {
+        match message {
+            Message::Mute(mute) => {
+                self.own_track(key, &mute.sid).is_some_and(|track| track.info.muted == mute.muted)
+            }
+            _ => true,
         }
     }
 

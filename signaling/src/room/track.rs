@@ -19,6 +19,8 @@ pub(crate) struct Track {
     pub(crate) published: bool,
     /// Somebody has been told to receive it, once: the publisher knows.
     pub(crate) subscribed_told: bool,
+    /// The last that its publisher was told of who watches it.
+    pub(crate) quality_told: Option<proto::SubscribedQualityUpdate>,
     pub(crate) info: proto::TrackInfo,
 }
 
@@ -37,7 +39,7 @@ impl Track {
             }
         }
         let info = track_info(&sid, request, version_ms);
-        Self { key, sid, publisher, cids, published: false, subscribed_told: false, info }
+        Self { key, sid, publisher, cids, published: false, subscribed_told: false, quality_told: None, info }
     }
 
     pub(crate) fn source(&self) -> proto::TrackSource {

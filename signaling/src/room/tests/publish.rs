@@ -1,5 +1,5 @@
 use parley_media_rtc::{SlotSettings, Spatial};
-use proto::{TrackSource, request_response::Reason};
+use proto::{TrackSource, TrackType, request_response::Reason};
 
 use super::*;
 
@@ -76,13 +76,23 @@ fn grants_decide_what_may_be_published() {
     let mute = world.join_with(request("mute", Grants { can_publish: Some(false), ..grants() }));
     let voice = world
         .join_with(request("voice", Grants { can_publish_sources: vec!["microphone".into()], ..grants() }));
-    for (session, source, allowed) in [
-        (mute, TrackSource::Microphone, false),
-        (voice, TrackSource::Camera, false),
-        (voice, TrackSource::Microphone, true),
+    let nonsense = world
+        .join_with(request("nonsense", Grants { can_publish_sources: vec!["window".into()], ..grants() }));
+    for (session, source, kind, allowed) in [
+        (mute, TrackSource::Microphone, TrackType::Audio, false),
+        (voice, TrackSource::Camera, TrackType::Video, false),
+        (voice, TrackSource::Microphone, TrackType::Video, false),
+        (voice, TrackSource::Microphone, TrackType::Audio, true),
+        (nonsense, TrackSource::Unknown, TrackType::Video, false),
+        (nonsense, TrackSource::Camera, TrackType::Video, false),
     ] {
         world.take();
-        let add = proto::AddTrackRequest { cid: "c".into(), source: source as i32, ..Default::default() };
+        let add = proto::AddTrackRequest {
+            cid: "c".into(),
+            source: source as i32,
+            r#type: kind as i32,
+            ..Default::default()
+        };
         world.ask(session, Request::AddTrack(add));
         let out = world.take();
         assert_eq!(commands(&out).is_empty(), !allowed);

@@ -134,6 +134,100 @@ fn what_happened_meanwhile_is_told() {
 }
 
 #[test]
+fn what_went_into_a_broken_socket_is_told_again() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    let (cam, mic) =
+        (world.publish(ann, "cam", TrackSource::Camera), world.publish(ann, "mic", TrackSource::Microphone));
+    let theirs = world.publish(bob, "cam", TrackSource::Camera);
+    let (key, sid, now) = (world.key("ann"), world.sid("ann"), world.now());
+    let track = world.room.by_track_sid[&cam.as_str().into()];
+    for max in [None, Some(2)] {
+        let mime = "video/VP8".to_owned();
+        world.event(MediaEvent::SubscribedQuality { publisher: key, track, mime, max });
+    }
+    let states =
+        vec![(world.room.by_track_sid[&theirs.as_str().into()], parley_media_rtc::StreamState::Paused)];
+    world.event(MediaEvent::StreamStates { participant: key, states });
+    for sid in [&cam, &mic] {
+        assert!(world.room.force_mute(&sid.as_str().into(), true, now));
+    }
+    world.ask(ann, Request::Mute(proto::MuteTrackRequest { sid: mic, muted: false }));
+    world.event(MediaEvent::SectionsRequired { participant: key, audio: 1, video: 0 });
+    world.take();
+
+    // The server has noticed nothing.
+    let again = world.resume("ann", &sid);
+    let told = sent(&world.take(), again);
+    let qualities: Vec<bool> = told
+        .iter()
+        .filter_map(|message| match message {
+            Response::SubscribedQualityUpdate(update) => {
+                Some(update.subscribed_codecs[0].qualities.iter().all(|quality| quality.enabled))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(qualities, [true], "the last, once");
+    let muted: Vec<&str> = told
+        .iter()
+        .filter_map(|message| match message {
+            Response::Mute(mute) => Some(mute.sid.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(muted, [cam.as_str()], "not what the client has changed since");
+    assert!(told.iter().any(|message| matches!(message, Response::StreamStateUpdate(_))));
+    assert!(!told.iter().any(|message| matches!(message, Response::MediaSectionsRequirement(_))));
+
+    world.advance(Duration::from_secs(130));
+    world.take();
+    let again = world.resume("ann", &sid);
+    let told = sent(&world.take(), again);
+    assert!(!told.iter().any(|message| matches!(message, Response::Mute(_))), "it has arrived long ago");
+    assert!(told.iter().any(|message| matches!(message, Response::SubscribedQualityUpdate(_))));
+}
+
+#[test]
+fn who_was_connected_may_try_again_when_an_offer_fails() {
+    use parley_media_rtc::MediaError;
+    for (connected, expected) in [
+        (true, (Reason::MediaFailure, Action::Reconnect)),
+        (false, (Reason::JoinFailure, Action::Disconnect)),
+    ] {
+        for error in [MediaError::Limit("sections"), MediaError::BadSdp("no".into())] {
+            let mut world = World::new(RoomOptions::default());
+            let ann = world.try_join(request("ann", grants())).unwrap();
+            if connected {
+                world.connect("ann");
+            }
+            let (key, now) = (world.key("ann"), world.now());
+            world.room.answered(key, 3, Err(error), now);
+            let leave = leave_of(&world.take(), ann).unwrap();
+            assert_eq!((leave.reason(), leave.action()), expected);
+        }
+    }
+}
+
+#[test]
+fn either_connection_makes_a_participant_present() {
+    for connection in [Connection::Publisher, Connection::Subscriber] {
+        let mut world = World::new(RoomOptions::default());
+        let mut join = request("ann", grants());
+        join.mode = PeerMode::Dual;
+        world.try_join(join).unwrap();
+        world.take();
+        let participant = world.key("ann");
+        for _ in 0..2 {
+            let state = ConnectionState::Connected;
+            world.event(MediaEvent::ConnectionState { participant, connection, state });
+        }
+        assert!(matches!(events(&world.take())[..], [RoomEventKind::ParticipantJoined { .. }]));
+    }
+}
+
+#[test]
 fn missed_reliable_messages_are_sent_again() {
     let mut world = World::new(RoomOptions::default());
     let ann = world.join("ann");
@@ -154,10 +248,10 @@ fn missed_reliable_messages_are_sent_again() {
     join.resume = Some(ann_sid.as_str().into());
     world.take();
     let again = world.try_join(join).unwrap();
-    let states = vec![proto::DataChannelReceiveState { publisher_sid: bob_sid.clone(), last_seq: 3 }];
+    let states = vec![proto::DataChannelReceiveState { publisher_sid: bob_sid.clone(), last_seq: 3 }; 100];
     let state = proto::SyncState { datachannel_receive_states: states, ..Default::default() };
     world.take();
-    world.ask(again, Request::SyncState(state));
+    world.ask(again, Request::SyncState(state.clone()));
     let numbers: Vec<u32> = commands(&world.take())
         .into_iter()
         .map(|command| match command {
@@ -168,7 +262,9 @@ fn missed_reliable_messages_are_sent_again() {
             other => panic!("only data, not {other:?}"),
         })
         .collect();
-    assert_eq!(numbers, [4, 5]);
+    assert_eq!(numbers, [4, 5], "each once, however often it is asked for");
+    world.ask(again, Request::SyncState(state));
+    assert!(commands(&world.take()).is_empty(), "once for a resume");
 
     // And the publisher learns what has arrived of its own.
     let again = world.resume("bob", &bob_sid);
