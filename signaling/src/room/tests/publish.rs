@@ -157,6 +157,34 @@ fn subscriptions_follow_the_client() {
 }
 
 #[test]
+fn a_subscription_without_a_place_is_wished_again_later() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    let sid = world.publish(ann, "cam", TrackSource::Camera);
+    let (key, track) = (world.key("bob"), world.room.by_track_sid[&sid.as_str().into()]);
+    assert_eq!(subscribed(&world.take()), [key]);
+    world.room.not_subscribed(key, track);
+    let out = world.take();
+    assert!(!closed(&out, bob) && commands(&out).is_empty());
+    let wish = proto::UpdateSubscription { track_sids: vec![sid], subscribe: true, ..Default::default() };
+    world.ask(bob, Request::Subscription(wish));
+    assert_eq!(subscribed(&world.take()), [key]);
+}
+
+#[test]
+fn who_has_left_is_not_remembered_as_speaking() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    world.join("bob");
+    let participant = world.key("ann");
+    world.ask(ann, Request::Leave(proto::LeaveRequest::default()));
+    let speaker = parley_media_rtc::Speaker { participant, level: 0.5, active: true };
+    world.event(MediaEvent::Speakers(vec![speaker]));
+    assert!(world.room.speakers.is_empty());
+}
+
+#[test]
 fn track_settings_become_slot_settings() {
     let mut world = World::new(RoomOptions::default());
     let ann = world.join("ann");
