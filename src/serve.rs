@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use parley_control_app::{
     App, AppConfig, DEFAULT_ROOM_LIMIT, DemoLogin, DemoPasswords, FirstOrganisation, Ports, SystemClock,
     SystemRandom, ports::Mailer,
@@ -129,7 +129,7 @@ impl Running {
             https: listeners.https.as_ref().map(|(address, _)| *address),
             media: media.candidates(),
         };
-        let router = router(&config, &signaling, app.clone(), !certificate.own, stop.clone());
+        let router = router(&config, media.clone(), &signaling, app.clone(), !certificate.own, stop.clone());
         let serving = Serving::start(listeners, &certificate, router).await?;
         announce(&config, addresses, certificate.own, &notes, started.elapsed());
         Ok(Self { config, app, serving, signaling, media, background, stop, _lock: lock })
@@ -239,6 +239,7 @@ fn database_error(error: impl std::fmt::Display) -> ServeError {
 /// All routes: the client protocol, the API, the pages, health.
 fn router(
     config: &Config,
+    media: Media,
     signaling: &Signaling,
     app: Arc<App>,
     trusted: bool,
@@ -256,10 +257,19 @@ fn router(
         shutdown: stop,
     };
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health).with_state(media))
         .merge(signaling.router())
         .merge(parley_control_http::router(http, app))
         .fallback_service(pages::router(https && trusted))
+}
+
+/// For supervisors and load balancers: 503 when rooms could not be carried.
+async fn health(State(media): State<Media>) -> (StatusCode, &'static str) {
+    if media.is_running() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "media has stopped\n")
+    }
 }
 
 /// Makes the demo practice on its first start; its logins are kept beside the database, to be printed again.
