@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { apiUrl, request } from "./client";
+import { apiUrl, onSignedOut, request } from "./client";
+import { memberStream } from "./member-stream";
 import { ApiError, isApiError, problemFrom } from "./problem";
 import { retryDelay, stream, type StreamState } from "./sse";
 
@@ -98,6 +99,40 @@ describe("request", () => {
     await expect(request("GET", "/x", { signal: controller.signal })).rejects.toMatchObject({
       name: "AbortError",
     });
+  });
+});
+
+describe("onSignedOut", () => {
+  const problem = (code: string) => JSON.stringify({ code });
+
+  it("tells of an ended session, not of a wrong password", async () => {
+    const told = vi.fn();
+    const stop = onSignedOut(told);
+    answer(401, problem("credentials_wrong"));
+    await failure(request("POST", "/auth/login"));
+    expect(told).not.toHaveBeenCalled();
+    answer(401, problem("not_signed_in"));
+    await failure(request("GET", "/x"));
+    expect(told).toHaveBeenCalledTimes(1);
+    stop();
+    await failure(request("GET", "/x"));
+    expect(told).toHaveBeenCalledTimes(1);
+  });
+
+  it("tells of it also when a member's stream breaks", async () => {
+    vi.stubGlobal("EventSource", { CLOSED: 2 });
+    Source.made.length = 0;
+    answer(401, problem("not_signed_in"));
+    let tell = () => undefined as void;
+    const told = new Promise<void>((resolve) => (tell = resolve));
+    const stopListening = onSignedOut(tell);
+    const stop = memberStream({ events: {}, source: () => new Source() as unknown as EventSource });
+    expect(fetch).not.toHaveBeenCalled();
+    Source.made[0]?.onerror?.();
+    await told;
+    expect(vi.mocked(fetch).mock.calls[0]?.[0]).toBe("/api/v1/me");
+    stop();
+    stopListening();
   });
 });
 

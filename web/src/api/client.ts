@@ -15,6 +15,14 @@ export interface RequestOptions {
   readonly idempotencyKey?: string;
 }
 
+const signedOutListeners = new Set<() => void>();
+
+/** Calls back when an answer says that the session has ended. Returns a function that ends it. */
+export function onSignedOut(listener: () => void): () => void {
+  signedOutListeners.add(listener);
+  return () => void signedOutListeners.delete(listener);
+}
+
 /** `/api/v1` + path + query, leaving out what is empty. */
 export function apiUrl(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams();
@@ -56,7 +64,11 @@ export async function request<Answer>(
     });
     return await read<Answer>(response);
   } catch (error) {
-    if (error instanceof ApiError) throw error;
+    if (error instanceof ApiError) {
+      // A wrong password is a 401 too, but ends no session.
+      if (error.code === "not_signed_in") for (const tell of signedOutListeners) tell();
+      throw error;
+    }
     options.signal?.throwIfAborted();
     throw new ApiError("network", 0);
   } finally {

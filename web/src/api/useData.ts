@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError } from "./problem";
 
 export interface Loaded<T> {
@@ -23,9 +23,11 @@ export function useData<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T>
     loading: boolean;
   }>({ load, loading: true });
   const [turn, setTurn] = useState(0);
+  const underWay = useRef<AbortController | null>(null);
 
   useEffect(() => {
     const controller = new AbortController();
+    underWay.current = controller;
     setState((old) =>
       old.load === load ? { ...old, loading: true } : { load, loading: true },
     );
@@ -43,7 +45,14 @@ export function useData<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T>
   }, [load, turn]);
 
   const reload = useCallback(() => setTurn((count) => count + 1), []);
-  const set = useCallback((data: T) => setState({ load, data, loading: false }), [load]);
+  const set = useCallback(
+    (data: T) => {
+      // What is being read may be from before this change.
+      underWay.current?.abort();
+      setState({ load, data, loading: false });
+    },
+    [load],
+  );
   const current = state.load === load;
   return {
     data: current ? state.data : undefined,

@@ -1,6 +1,6 @@
-import { createContext, use, useCallback, useMemo, useState, type ReactNode } from "react";
+import { createContext, use, useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
-import { isApiError, memberApi, useData, type Me } from "../api";
+import { isApiError, memberApi, onSignedOut, useData, type Me } from "../api";
 import { useT } from "../i18n";
 import { Loading } from "../ui";
 import { ProblemPage } from "./Problem";
@@ -36,13 +36,15 @@ export function RequireMember() {
   const location = useLocation();
   const { data, error, reload } = useData(memberApi.me);
   const [signedOut, setSignedOut] = useState(false);
+  const [expired, setExpired] = useState(false);
+  useEffect(() => onSignedOut(() => setExpired(true)), []);
   const signOut = useCallback(async () => {
     await memberApi.logout();
     setSignedOut(true);
   }, []);
 
   if (signedOut) return <Navigate to="/sign-in" replace />;
-  if (isApiError(error) && error.status === 401) {
+  if (expired || (isApiError(error) && error.status === 401)) {
     const next = encodeURIComponent(location.pathname + location.search);
     return <Navigate to={`/sign-in?next=${next}`} replace />;
   }

@@ -1,7 +1,7 @@
 import { ArrowLeft, PhoneOff, Play } from "lucide-react";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
-import { type Appointment, fullName, memberApi, stream, useData } from "../../api";
+import { type Appointment, fullName, memberApi, memberStream, useData } from "../../api";
 import { MemberShell } from "../../app/MemberShell";
 import { ProblemBanner, ProblemPage } from "../../app/Problem";
 import { useMe } from "../../app/session";
@@ -22,15 +22,16 @@ export default function DetailPage() {
 
   useEffect(
     () =>
-      stream({
-        url: memberApi.dashboardUrl(),
+      memberStream({
         events: {
+          // Each new connection starts with it: what happened meanwhile has to be asked for.
+          hello: reload,
           appointment: (changed) => {
             if ((changed as Appointment).id === id) set(changed as Appointment);
           },
         },
       }),
-    [id, set],
+    [id, set, reload],
   );
 
   if (error && !data) return <ProblemPage error={error} onRetry={reload} />;
