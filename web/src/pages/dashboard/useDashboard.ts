@@ -1,10 +1,10 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
-import { ApiError, memberApi, stream, type Appointment, type StreamState } from "../../api";
-import { arrivals, DAYS_AHEAD, merge, waiters, type Waiter } from "./model";
+import { ApiError, memberApi, memberStream, type Appointment, type StreamState } from "../../api";
+import { Freshness, readDashboard } from "./load";
+import { arrivals, merge, waiters, type Waiter } from "./model";
 
-const DAY_MS = 86_400_000;
-/** The server's largest page; a provider with more in a week sees the rest in the list. */
-const LIMIT = 200;
+/** Beside the events: a stream that a proxy or a sleep has cut may look alive for many minutes. */
+const POLL_MS = 45_000;
 
 interface State {
   readonly list: readonly Appointment[] | undefined;
@@ -38,39 +38,49 @@ export interface Dashboard extends State {
 export function useDashboard(onArrival: (waiter: Waiter) => void): Dashboard {
   const [state, dispatch] = useReducer(reduce, { list: undefined, error: undefined });
   const [live, setLive] = useState<StreamState>("connecting");
+  const fresh = useRef(new Freshness());
+  const take = useCallback((appointment: Appointment) => {
+    fresh.current.changed(appointment);
+    dispatch({ type: "changed", appointment });
+  }, []);
   const reload = useCallback(() => {
-    const now = Date.now();
-    memberApi
-      .appointments({
-        // From yesterday, so that today is whole in every zone and a late call is still there.
-        from: new Date(now - DAY_MS).toISOString(),
-        to: new Date(now + (DAYS_AHEAD + 1) * DAY_MS).toISOString(),
-        limit: LIMIT,
-      })
-      .then(
-        (page) => dispatch({ type: "loaded", list: page.items }),
-        (error: unknown) =>
-          dispatch({
-            type: "failed",
-            error: error instanceof ApiError ? error : new ApiError("unexpected", 0),
-          }),
-      );
+    const turn = fresh.current.begin();
+    readDashboard((filter) => memberApi.appointments(filter), Date.now()).then(
+      (read) => {
+        const list = fresh.current.finish(turn, read);
+        if (list) dispatch({ type: "loaded", list });
+      },
+      (error: unknown) =>
+        dispatch({
+          type: "failed",
+          error: error instanceof ApiError ? error : new ApiError("unexpected", 0),
+        }),
+    );
   }, []);
 
   useEffect(
     () =>
-      stream({
-        url: memberApi.dashboardUrl(),
+      memberStream({
         events: {
           // Each new connection starts with it: what happened meanwhile has to be asked for.
           hello: reload,
-          appointment: (data) => dispatch({ type: "changed", appointment: data as Appointment }),
+          appointment: (data) => take(data as Appointment),
         },
         onState: setLive,
       }),
-    [reload],
+    [reload, take],
   );
-  useEffect(reload, [reload]);
+  useEffect(() => {
+    reload();
+    // Also while hidden, since who arrives is rung for.
+    const timer = setInterval(reload, POLL_MS);
+    const onVisible = () => document.visibilityState === "visible" && reload();
+    document.addEventListener("visibilitychange", onVisible);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", onVisible);
+    };
+  }, [reload]);
 
   // Those who wait when the page opens are shown, not rung for.
   const known = useRef<readonly Waiter[] | undefined>(undefined);
@@ -81,9 +91,5 @@ export function useDashboard(onArrival: (waiter: Waiter) => void): Dashboard {
     known.current = after;
   }, [state.list, onArrival]);
 
-  const take = useCallback(
-    (appointment: Appointment) => dispatch({ type: "changed", appointment }),
-    [],
-  );
   return { ...state, live, reload, take };
 }
