@@ -112,6 +112,9 @@ const ar: Translation<typeof en> = {
   "booking.evening": "مساءً",
   "booking.taken": "حُجز ذلك الوقت للتو",
   "booking.taken_do": "حجز شخص آخر {time} قبلك بلحظات. هذه الأوقات ما زالت متاحة وبياناتك محفوظة.",
+  "booking.gone": "لم يعد بالإمكان حجز ذلك الوقت",
+  "booking.gone_do":
+    "لم يعد {time} معروضًا. هذه الأوقات ما زالت متاحة وبياناتك محفوظة.",
   "booking.your_details": "بياناتك",
   "booking.name": "الاسم",
   "booking.name_missing": "يرجى إدخال الاسم.",

@@ -118,6 +118,9 @@ const de: Translation<typeof en> = {
   "booking.taken": "Diese Zeit wurde gerade vergeben",
   "booking.taken_do":
     "{time} hat jemand kurz vor Ihnen gebucht. Diese Zeiten sind noch frei; Ihre Angaben bleiben erhalten.",
+  "booking.gone": "Diese Zeit kann nicht mehr gebucht werden",
+  "booking.gone_do":
+    "{time} wird nicht mehr angeboten. Diese Zeiten sind noch frei; Ihre Angaben bleiben erhalten.",
   "booking.your_details": "Ihre Angaben",
   "booking.name": "Name",
   "booking.name_missing": "Bitte geben Sie einen Namen ein.",

@@ -115,6 +115,9 @@ const en = {
   "booking.taken": "That time has just been taken",
   "booking.taken_do":
     "Someone booked {time} a moment before you. These times are still free; your details are kept.",
+  "booking.gone": "That time can no longer be booked",
+  "booking.gone_do":
+    "{time} is no longer offered. These times are still free; your details are kept.",
   "booking.your_details": "Your details",
   "booking.name": "Name",
   "booking.name_missing": "Please enter a name.",

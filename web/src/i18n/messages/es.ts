@@ -114,6 +114,9 @@ const es: Translation<typeof en> = {
   "booking.taken": "Esa hora acaba de ocuparse",
   "booking.taken_do":
     "Alguien reservó {time} un momento antes que usted. Estas horas siguen libres; sus datos se conservan.",
+  "booking.gone": "Esa hora ya no se puede reservar",
+  "booking.gone_do":
+    "{time} ya no se ofrece. Estas horas siguen libres; sus datos se conservan.",
   "booking.your_details": "Sus datos",
   "booking.name": "Nombre",
   "booking.name_missing": "Escriba un nombre.",

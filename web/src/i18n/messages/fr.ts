@@ -118,6 +118,9 @@ const fr: Translation<typeof en> = {
   "booking.taken": "Ce créneau vient d’être pris",
   "booking.taken_do":
     "Quelqu’un a réservé {time} juste avant vous. Ces horaires sont encore libres ; vos coordonnées sont conservées.",
+  "booking.gone": "Ce créneau ne peut plus être réservé",
+  "booking.gone_do":
+    "{time} n’est plus proposé. Ces horaires sont encore libres ; vos coordonnées sont conservées.",
   "booking.your_details": "Vos coordonnées",
   "booking.name": "Nom",
   "booking.name_missing": "Veuillez indiquer un nom.",

@@ -7,7 +7,7 @@ import { useLocale, useT } from "../../i18n";
 import { cityOf, sameClock, useTimeFormat } from "../../time";
 import { Button, TextField } from "../../ui";
 import { useBooking } from "./BookingLayout";
-import { checkDetails, NOTE_LIMIT, pickDuration, randomKey, type Details } from "./model";
+import { checkDetails, NOTE_LIMIT, pickDuration, randomKey, slotRefusal, type Details } from "./model";
 import { ServiceFacts } from "./ServiceFacts";
 import { StepHead } from "./Steps";
 
@@ -83,8 +83,9 @@ export default function DetailsStep() {
       });
     } catch (problem) {
       setSending(false);
-      if (isApiError(problem, "slot_taken", "slot_unavailable", "outside_availability")) {
-        void navigate(slotsPath(), { replace: true, state: { taken: start } });
+      const refusal = slotRefusal(problem);
+      if (refusal) {
+        void navigate(slotsPath(), { replace: true, state: { [refusal]: start } });
       } else {
         setError(problem);
       }
@@ -100,7 +101,11 @@ export default function DetailsStep() {
     }
     void book();
   };
-  const hasFieldErrors = isApiError(error) && error.fields.length > 0;
+  // What no field of this form shows has to be said above it.
+  const hasFieldErrors =
+    isApiError(error) &&
+    error.fields.length > 0 &&
+    error.fields.every(({ field }) => (field.split(".").at(-1) ?? "") in details);
 
   return (
     <div className="stack">
@@ -141,7 +146,7 @@ export default function DetailsStep() {
             label={t("booking.name")}
             name="name"
             autoComplete="name"
-            maxLength={200}
+            maxLength={120}
             isRequired
             {...field("name")}
           />
@@ -163,7 +168,7 @@ export default function DetailsStep() {
             name="phone"
             type="tel"
             autoComplete="tel"
-            maxLength={40}
+            maxLength={32}
             ltr
             {...field("phone")}
           />

@@ -51,7 +51,7 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
   const duration = pickDuration(service, search.get("duration"));
   const wanted = providers.find((provider) => provider.slug === search.get("with"));
   const provider = wanted ?? (providers.length === 1 ? providers[0] : undefined);
-  const justTaken = (location.state as { taken?: string } | null)?.taken;
+  const refused = location.state as { taken?: string; gone?: string } | null;
 
   const first = today(zone);
   const [turnedTo, setMonth] = useState<CalendarDate | null>(null);
@@ -123,9 +123,14 @@ function Slots({ organisation, service }: { organisation: Organisation; service:
         title={t("booking.choose_time")}
         back={`/o/${encodeURIComponent(organisation.slug)}`}
       />
-      {justTaken && (
+      {refused?.taken && (
         <Banner tone="warn" role="alert" title={t("booking.taken")}>
-          {t("booking.taken_do", { time: time.dateTime(justTaken, zone) })}
+          {t("booking.taken_do", { time: time.dateTime(refused.taken, zone) })}
+        </Banner>
+      )}
+      {refused?.gone && (
+        <Banner tone="warn" role="alert" title={t("booking.gone")}>
+          {t("booking.gone_do", { time: time.dateTime(refused.gone, zone) })}
         </Banner>
       )}
       {error && <ProblemBanner error={error} onRetry={reload} />}

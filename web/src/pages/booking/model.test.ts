@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Organisation, Service, Slot } from "../../api";
+import { ApiError, type Organisation, type Service, type Slot } from "../../api";
 import {
   activeServices,
   byPartOfDay,
@@ -8,6 +8,7 @@ import {
   NO_DETAILS,
   pickDuration,
   randomKey,
+  slotRefusal,
   slotsByDate,
 } from "./model";
 
@@ -24,6 +25,18 @@ const service = (over: Partial<Service> = {}): Service => ({
   ...over,
 });
 const slot = (start: string, provider_id = "p1"): Slot => ({ start, end: start, provider_id });
+
+describe("slotRefusal", () => {
+  it("tells a time that is gone from one that somebody took, and both from other failures", () => {
+    const refusal = (code: string) => slotRefusal(new ApiError(code, 409));
+    expect(refusal("slot_taken")).toBe("taken");
+    expect(
+      ["slot_past", "slot_too_soon", "slot_too_far", "slot_not_offered"].map(refusal),
+    ).toEqual(["gone", "gone", "gone", "gone"]);
+    expect(refusal("idempotency_key_reused")).toBeNull();
+    expect(slotRefusal(new Error("slot_taken"))).toBeNull();
+  });
+});
 
 describe("activeServices", () => {
   it("leaves out what cannot be booked", () => {

@@ -1,4 +1,11 @@
-import type { Organisation, Provider, Service, Slot, SlotDays } from "../../api";
+import {
+  isApiError,
+  type Organisation,
+  type Provider,
+  type Service,
+  type Slot,
+  type SlotDays,
+} from "../../api";
 import { hourIn } from "../../time";
 
 /** The server answers at most this many days at once. */
@@ -90,6 +97,13 @@ export function checkDetails(details: Details): Partial<Record<keyof Details, De
   if (phone !== "" && !/^\+?[\d\s()./-]{5,24}$/.test(phone)) problems.phone = "phone_wrong";
   if (details.note.length > NOTE_LIMIT) problems.note = "note_long";
   return problems;
+}
+
+/** Why a chosen time cannot be booked, when another one may: someone else has it, or it is not offered any more. */
+export function slotRefusal(error: unknown): "taken" | "gone" | null {
+  if (isApiError(error, "slot_taken")) return "taken";
+  if (isApiError(error, "slot_past", "slot_too_soon", "slot_too_far", "slot_not_offered")) return "gone";
+  return null;
 }
 
 /** A random key for `Idempotency-Key`; also without a secure context, where randomUUID is missing. */
