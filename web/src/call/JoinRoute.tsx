@@ -1,5 +1,5 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
-import { useParams } from "react-router";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useLocation, useNavigate, useParams } from "react-router";
 import { Shell, useTitle } from "../app/Shell";
 import { Loading } from "../ui";
 import { useCallText, type CallText } from "./call-messages";
@@ -17,13 +17,27 @@ import "./call.css";
 /** `/j/:token`: from the link to the goodbye. */
 export default function JoinRoute() {
   const { token = "" } = useParams();
+  const location = useLocation();
+  const navigate = useNavigate();
+  const isStraight = (location.state as { straight?: boolean } | null)?.straight === true;
+  const goesStraight = useRef(isStraight);
   const [session, setSession] = useState<Session | null>(null);
+  useEffect(() => {
+    // Once: coming back to this page later asks for a click again.
+    if (isStraight) void navigate(location.pathname + location.search, { replace: true });
+  }, [isStraight, location.pathname, location.search, navigate]);
   useEffect(() => {
     const opened = openSession(token);
     const onPageHide = () => opened.join.pageHidden();
     window.addEventListener("pagehide", onPageHide);
     setSession(opened);
-    void opened.join.load();
+    void opened.join.load().then(() => {
+      if (!goesStraight.current) return;
+      goesStraight.current = false;
+      // The call takes in the devices as they come; what they were set to last time still holds.
+      if (opened.join.store.get().phase === "prejoin") void opened.devices.start();
+      void opened.join.joinStraight();
+    });
     return () => {
       window.removeEventListener("pagehide", onPageHide);
       opened.dispose();

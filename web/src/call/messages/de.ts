@@ -264,6 +264,9 @@ const de: Translation<typeof en> = {
   "problem.server": "Der Server ist nicht erreichbar",
   "problem.server_help":
     "Prüfen Sie Ihre Verbindung und versuchen Sie es gleich noch einmal. Ihr Termin ist nicht verloren.",
+  "problem.too_many": "Zu viele Versuche",
+  "problem.too_many_help":
+    "Warten Sie ein paar Minuten und versuchen Sie es dann noch einmal. Wenn Sie den Code eingetippt haben, prüfen Sie ihn vorher Zeichen für Zeichen.",
   "problem.replaced": "Das Gespräch läuft in einem anderen Fenster weiter",
   "problem.replaced_help":
     "Sie sind von einem anderen Fenster oder Gerät aus beigetreten, deshalb hat dieses das Gespräch verlassen.",

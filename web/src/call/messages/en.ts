@@ -256,6 +256,9 @@ const en = {
   "problem.server": "The server cannot be reached",
   "problem.server_help":
     "Check your connection and try again in a moment. Your appointment is not lost.",
+  "problem.too_many": "Too many attempts",
+  "problem.too_many_help":
+    "Wait a few minutes, then try again. If you typed the code, check it letter by letter first.",
   "problem.replaced": "The call goes on in another window",
   "problem.replaced_help": "You joined from another window or device, so this one has left.",
   "problem.unsupported": "This browser cannot make video calls",

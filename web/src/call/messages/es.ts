@@ -258,6 +258,9 @@ const es: Translation<typeof en> = {
   "problem.server": "No se puede acceder al servidor",
   "problem.server_help":
     "Compruebe su conexión y vuelva a intentarlo en un momento. Su cita no se ha perdido.",
+  "problem.too_many": "Demasiados intentos",
+  "problem.too_many_help":
+    "Espere unos minutos e inténtelo de nuevo. Si escribió el código, compruébelo antes letra por letra.",
   "problem.replaced": "La llamada sigue en otra ventana",
   "problem.replaced_help":
     "Ha entrado desde otra ventana o dispositivo, por eso esta ha salido de la llamada.",

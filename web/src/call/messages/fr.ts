@@ -261,6 +261,9 @@ const fr: Translation<typeof en> = {
   "problem.server": "Le serveur est injoignable",
   "problem.server_help":
     "Vérifiez votre connexion et réessayez dans un instant. Votre rendez-vous n’est pas perdu.",
+  "problem.too_many": "Trop de tentatives",
+  "problem.too_many_help":
+    "Attendez quelques minutes, puis réessayez. Si vous avez saisi le code, vérifiez-le d’abord lettre par lettre.",
   "problem.replaced": "L’appel continue dans une autre fenêtre",
   "problem.replaced_help":
     "Vous avez rejoint l’appel depuis une autre fenêtre ou un autre appareil : celle-ci l’a donc quitté.",

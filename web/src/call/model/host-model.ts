@@ -20,7 +20,9 @@ export interface HostState {
 export interface HostApi {
   /** The appointment with this number, or null when nobody is signed in or it is not theirs. */
   find(number: string, start: string): Promise<Appointment | null>;
-  follow(onAppointment: (appointment: Appointment) => void): () => void;
+  read(id: string): Promise<Appointment>;
+  /** `onMissed` is called when changes may have been missed, as after each new connection. */
+  follow(onAppointment: (appointment: Appointment) => void, onMissed: () => void): () => void;
   admit(id: string, participantId: string): Promise<Appointment>;
   decline(id: string, participantId: string): Promise<Appointment>;
   end(id: string): Promise<Appointment>;
@@ -44,10 +46,11 @@ export const browserHostApi: HostApi = {
     }
     return null;
   },
-  follow: (onAppointment) =>
+  read: (id) => memberApi.appointment(id),
+  follow: (onAppointment, onMissed) =>
     stream({
       url: memberApi.dashboardUrl(),
-      events: { appointment: (data) => onAppointment(data as Appointment) },
+      events: { hello: onMissed, appointment: (data) => onAppointment(data as Appointment) },
     }),
   admit: (id, participantId) => memberApi.admit(id, participantId),
   decline: (id, participantId) => memberApi.decline(id, participantId),
@@ -67,6 +70,8 @@ export class HostModel {
   #id: string | null = null;
   #stop: () => void = () => undefined;
   #disposed = false;
+  /** How often this appointment was learned, to know a read that an event has overtaken. */
+  #learned = 0;
 
   constructor(api: HostApi) {
     this.#api = api;
@@ -78,7 +83,10 @@ export class HostModel {
     this.#id = appointment.id;
     this.store.patch({ canHost: true });
     this.#learn(appointment);
-    this.#stop = this.#api.follow((changed) => this.#learn(changed));
+    this.#stop = this.#api.follow(
+      (changed) => this.#learn(changed),
+      () => void this.#reread(),
+    );
   }
 
   admit(participantId: string): Promise<void> {
@@ -123,8 +131,19 @@ export class HostModel {
     }
   }
 
+  async #reread(): Promise<void> {
+    const before = this.#learned;
+    try {
+      const read = await this.#api.read(this.#id ?? "");
+      if (this.#learned === before) this.#learn(read);
+    } catch {
+      // The next change or connection brings it.
+    }
+  }
+
   #learn(appointment: Appointment): void {
     if (appointment.id !== this.#id || this.#disposed) return;
+    this.#learned += 1;
     this.store.patch({
       waiting: appointment.waiting
         .filter(({ state }) => state === "waiting" || state === "sent_back")

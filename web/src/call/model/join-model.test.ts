@@ -142,6 +142,47 @@ describe("JoinViewModel", () => {
     expect(phase()).toBe("call");
   });
 
+  it("lets a provider who admitted someone in without a click, but no client and nobody too early", async () => {
+    server.role = "provider";
+    await join.load();
+    server.phase = "admitted";
+    await join.joinStraight();
+    expect(phase()).toBe("call");
+    expect(server.log).toContain("enter Jonas Weber");
+
+    join = make("ok");
+    server.role = "client";
+    await join.load();
+    await join.joinStraight();
+    expect(phase()).toBe("prejoin");
+
+    join = make("ok");
+    server.role = "provider";
+    server.phase = "too_early";
+    await join.load();
+    await join.joinStraight();
+    expect(phase()).toBe("too_early");
+  });
+
+  it("does not let an older answer win over a newer event", async () => {
+    await join.load();
+    server.phase = "waiting";
+    await join.join("Jonas");
+    const old = server.current();
+    server.now += 200;
+    server.tell("admitted");
+    await flush();
+    for (const listener of server.listeners) listener(old);
+    await flush();
+    expect(phase()).toBe("call");
+    expect(calls[0]?.closed).toBe(false);
+    // A server whose clock was set back is still believed.
+    server.now -= 3 * MINUTE;
+    server.tell("waiting");
+    await flush();
+    expect(phase()).toBe("waiting");
+  });
+
   it("waits for the window by the server's clock and then moves on by itself", async () => {
     server.phase = "too_early";
     server.opensAt = NOW + 3 * MINUTE;
@@ -220,6 +261,7 @@ describe("JoinViewModel", () => {
     ["link_invalid", 404],
     ["link_expired", 410],
     ["room_full", 409],
+    ["too_many_attempts", 429],
   ] as const)("explains %s", async (code, status) => {
     server.fails = new ApiError(code, status);
     await join.load();

@@ -26,6 +26,7 @@ export type JoinProblem =
   | "link_expired"
   | "room_full"
   | "server_unreachable"
+  | "too_many_attempts"
   | "unsupported"
   | "replaced"
   | "unexpected";
@@ -58,6 +59,8 @@ export interface JoinPorts {
 const POLL_MS = 15_000;
 /** Between looks at a window that should have opened. */
 const OVERDUE_MS = 3_000;
+/** No answer is under way for longer; an older time means that the server's clock was set back. */
+const STALE_MS = 30_000;
 const MAX_NAME = 80;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -129,6 +132,13 @@ export class JoinViewModel {
       if (isFinal(code)) this.#fail(error);
       else this.store.patch({ phase: "prejoin", enterError: code });
     }
+  }
+
+  /** Without a click, for who has just clicked Admit on the dashboard. */
+  async joinStraight(): Promise<void> {
+    const { phase, view } = this.store.get();
+    const name = this.proposedName();
+    if (phase === "prejoin" && view?.role === "provider" && name !== "") await this.join(name);
   }
 
   /** Leaves the waiting room or the call; the end page offers to come back. */
@@ -291,7 +301,10 @@ export class JoinViewModel {
   }
 
   #onEvent(view: JoinView): void {
-    const { phase } = this.store.get();
+    const { phase, view: known } = this.store.get();
+    // A poll that was answered before the last event may arrive after it.
+    const behindMs = known ? Date.parse(known.now) - Date.parse(view.now) : 0;
+    if (behindMs > 0 && behindMs <= STALE_MS) return;
     const isBack = phase === "removed" && view.phase === "waiting";
     if (phase !== "waiting" && phase !== "call" && !isBack) return;
     // The stream may start with a view from before Join took effect.
@@ -338,9 +351,11 @@ export class JoinViewModel {
     const transient = isApiError(error) && error.passing;
     const kind: JoinProblem = isFinal(code)
       ? code
-      : transient
-        ? "server_unreachable"
-        : "unexpected";
+      : code === "too_many_attempts"
+        ? code
+        : transient
+          ? "server_unreachable"
+          : "unexpected";
     this.store.patch({ phase: "problem", problem: { kind, code } });
   }
 

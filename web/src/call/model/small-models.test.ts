@@ -205,12 +205,16 @@ describe("HostModel", () => {
 
   function setUp(found: Appointment | null) {
     let tell: (appointment: Appointment) => void = () => undefined;
+    let missed: () => void = () => undefined;
+    const stored = { read: () => Promise.resolve(appointment()) };
     const log: string[] = [];
     let failure: ApiError | null = null;
     const api: HostApi = {
       find: () => Promise.resolve(found),
-      follow: (listener) => {
+      read: () => stored.read(),
+      follow: (listener, onMissed) => {
         tell = listener;
+        missed = onMissed;
         return () => log.push("stopped");
       },
       admit: (id, participant) => {
@@ -223,6 +227,8 @@ describe("HostModel", () => {
     return {
       model: new HostModel(api),
       tell: (one: Appointment) => tell(one),
+      missed: () => missed(),
+      stored,
       fail: (error: ApiError) => (failure = error),
       log,
     };
@@ -244,6 +250,25 @@ describe("HostModel", () => {
     await model.admit("p1");
     expect(log).toContain("admit a1 p1");
     expect(model.store.get()).toMatchObject({ waiting: [], busy: [], error: null });
+  });
+
+  it("reads again what it may have missed, unless an event was faster", async () => {
+    const { model, tell, missed, stored } = setUp(appointment());
+    await model.start("C-1", "2026-11-21T09:00:00Z");
+    const names = () => model.store.get().waiting.map(({ participantId }) => participantId);
+    stored.read = () => Promise.resolve(appointment(waiting("p1", "waiting")));
+    missed();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(names()).toEqual(["p1"]);
+    let answer: (read: Appointment) => void = () => undefined;
+    stored.read = () => new Promise((resolve) => (answer = resolve));
+    missed();
+    tell(appointment(waiting("p2", "waiting")));
+    answer(appointment());
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(names()).toEqual(["p2"]);
   });
 
   it("knows a consultation that has not begun from a broken connection", async () => {

@@ -119,6 +119,7 @@ function ProblemNotice({ session }: { session: Session }) {
 
 const RETRYABLE: ReadonlySet<JoinProblem> = new Set([
   "server_unreachable",
+  "too_many_attempts",
   "room_full",
   "replaced",
   "unexpected",
@@ -134,6 +135,8 @@ function problemTexts(kind: JoinProblem, t: CallText): { title: string; help: st
       return { title: t("problem.room_full"), help: t("problem.room_full_help") };
     case "server_unreachable":
       return { title: t("problem.server"), help: t("problem.server_help") };
+    case "too_many_attempts":
+      return { title: t("problem.too_many"), help: t("problem.too_many_help") };
     case "replaced":
       return { title: t("problem.replaced"), help: t("problem.replaced_help") };
     case "unsupported":
