@@ -10,8 +10,8 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use parley_control_app::{
-    App, AppConfig, DEFAULT_ROOM_LIMIT, DemoLogin, DemoPasswords, FirstOrganisation, Ports, SystemClock,
-    SystemRandom, ports::Mailer,
+    App, AppConfig, DemoLogin, DemoPasswords, FirstOrganisation, Ports, SystemClock, SystemRandom,
+    ports::Mailer,
 };
 use parley_control_http::HttpConfig;
 use parley_control_providers::{FolderMailer, SmtpMailer};
@@ -220,7 +220,7 @@ async fn app(config: &Config, keys: &Keys, signaling: &Signaling) -> Result<Arc<
         media_url: "/".to_owned(),
         link_key: keys.links,
         mail_from: config.mail.from.clone(),
-        room_limit: DEFAULT_ROOM_LIMIT,
+        room_limit: config.room_limit,
     };
     let ports = Ports {
         store: Arc::new(store),

@@ -37,6 +37,8 @@ pub struct Config {
     pub setup: Option<Setup>,
     pub mail: MailConfig,
     pub log: LogConfig,
+    /// People who may be in one consultation at once.
+    pub room_limit: usize,
     /// How long a stopping server waits for requests and participants.
     pub shutdown: Duration,
 }

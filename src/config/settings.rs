@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use parley_control_app::DEFAULT_ROOM_LIMIT;
 use url::Url;
 
 use super::{
@@ -64,6 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
     setting("log.filter", DEFAULT_FILTER, "log level or filter, like info,parley_signaling=debug"),
     setting("log.format", "text", "text or json"),
+    setting("room_limit", "100", "people who may be in one consultation at once"),
     setting("shutdown_seconds", "10", "how long a stopping server waits for requests and participants"),
 ];
 
@@ -164,6 +166,10 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
     if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
         reader.fail("database.url", "begins neither with sqlite: nor with postgres:");
     }
+    let room_limit = reader.parsed("room_limit", "a number of people").unwrap_or(DEFAULT_ROOM_LIMIT);
+    if room_limit == 0 {
+        reader.fail("room_limit", "nobody could join");
+    }
     let shutdown = reader.parsed("shutdown_seconds", "a number of seconds").unwrap_or(10_u64);
     if shutdown > MAX_SHUTDOWN_SECONDS {
         reader.fail("shutdown_seconds", format!("is more than {MAX_SHUTDOWN_SECONDS}"));
@@ -175,6 +181,7 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
         setup: setup(&mut reader),
         mail: mail(&mut reader),
         log: log(&mut reader),
+        room_limit,
         shutdown: Duration::from_secs(shutdown),
         database_url: Secret::new(database_url),
         data,
