@@ -7,12 +7,8 @@ import { ChromiumPerson, launchChromium, PHONE } from './lib/browsers.mjs';
 import { DOCTOR, inPhase, join, openLink } from './lib/flow.mjs';
 import { faketimeLibrary } from './lib/paths.mjs';
 import { Parley } from './lib/server.mjs';
-import { Seat } from './lib/seat.mjs';
-import { accessToken } from './lib/token.mjs';
 import { until } from './lib/wait.mjs';
 
-/** The server's own bound of people in one consultation. */
-const ROOM_LIMIT = 16;
 const REASON_TO_CALL = /call the practice|try|open|use|select|book|check|close|wait/i;
 
 let server;
@@ -21,7 +17,7 @@ let api;
 
 before(async () => {
   [server, browser] = await Promise.all([
-    Parley.start({ name: 'errors', demo: true, dev: true }),
+    Parley.start({ name: 'errors', demo: true }),
     launchChromium({ media: 'asked' }),
   ]);
   api = await Api.signedIn(server, server.demoLogin(DOCTOR));
@@ -137,52 +133,51 @@ describe('links', () => {
     await assertPage(someone, { title: 'This appointment was cancelled', help: /book again/, name: 'cancelled' });
     await someone.close();
   });
-
-  test('ended by the provider', async () => {
-    const { link, appointment } = await appointmentAt(0, 'ada-lind');
-    const someone = await person();
-    await someone.open(link);
-    await api.call('POST', `/appointments/${appointment.id}/start`);
-    await api.call('POST', `/appointments/${appointment.id}/end`);
-    await someone.open(link);
-    await inPhase(someone, 'ended');
-    await assertPage(someone, { title: 'The consultation has ended', help: /You can close this page/, name: 'ended' });
-    await someone.close();
-  });
 });
 
 describe('the call', () => {
-  let booked;
+  let own;
+  let host;
+  let someone;
+  let provider;
+  let made;
 
+  /** A server with room for one: the provider is in the call, the client in the waiting room. */
   before(async () => {
-    booked = await appointmentAt(0, 'noor-haddad').catch(() => appointmentAt(0));
-  });
-
-  test('a full room', async () => {
-    const { link, appointment } = booked;
-    const someone = await person();
-    await openLink(someone, link);
+    own = await Parley.start({ name: 'errors-call', demo: true, settings: { room_limit: 1 } });
+    host = await Api.signedIn(own, own.demoLogin(DOCTOR));
+    made = await host.bookVideo();
+    someone = await person();
+    await openLink(someone, made.link);
     await join(someone);
     await inPhase(someone, 'waiting');
-    const host = await Api.signedIn(server, server.demoLogin(appointment.provider.name.includes('Haddad') ? 'second@demo.test' : DOCTOR));
-    const { join_token: hostToken } = await host.call('POST', `/appointments/${appointment.id}/start`);
-    await api.call('POST', `/join/${hostToken}/enter`, { display_name: 'Host' });
-    const { room } = await api.call('POST', `/join/${hostToken}/media-token`);
-    const seats = [];
-    for (let n = 0; n < ROOM_LIMIT; n += 1) {
-      seats.push(await Seat.take(server, accessToken({ identity: `seat-${n}`, room })));
-    }
-    await host.call('POST', `/appointments/${appointment.id}/admit-all`);
+    const { join_token: token } = await host.call('POST', `/appointments/${made.appointment.id}/start`);
+    provider = await person();
+    await openLink(provider, `${own.origin}/j/${token}`);
+    await join(provider);
+    await inPhase(provider, 'in_call');
+  });
+
+  after(async () => {
+    await someone?.close();
+    await provider?.close();
+    await own?.stop();
+  });
+
+  test('a full room; with a free seat “Try again” leads on', async () => {
+    await host.call('POST', `/appointments/${made.appointment.id}/admit-all`);
     await someone.waitFor('.c-root[data-phase=error][data-problem=room_full]', 30_000);
     await assertPage(someone, { title: 'The call is full', help: /wait until somebody leaves/, action: 'Try again', name: 'room-full' });
-    seats.forEach((seat) => seat.leave());
+    await provider.press('[data-testid=leave]');
+    await inPhase(provider, 'left');
     await someone.click('button', 'Try again');
-    await inPhase(someone, ['prejoin', 'in_call']);
-    await someone.close();
+    await inPhase(someone, 'prejoin');
+    await join(someone);
+    await inPhase(someone, ['waiting', 'in_call']);
   });
 });
 
-describe('the server', () => {
+describe('the end, and no server', () => {
   test('gone in the call: says so, counts down, and in the end asks', async () => {
     const own = await Parley.start({ name: 'errors-gone', demo: true });
     const ownApi = await Api.signedIn(own, own.demoLogin(DOCTOR));
@@ -208,6 +203,36 @@ describe('the server', () => {
       await assertPage(someone, { title: 'The server cannot be reached', help: /join again/, action: 'Join again', name: 'server-gone' });
     } finally {
       await someone.close();
+      await own.stop();
+    }
+  });
+
+  test('the provider ends the consultation', async () => {
+    const own = await Parley.start({ name: 'errors-ended', demo: true });
+    const people = [await person(), await person()];
+    const [someone, provider] = people;
+    try {
+      const host = await Api.signedIn(own, own.demoLogin(DOCTOR));
+      const made = await host.bookVideo();
+      const { join_token: token } = await host.call('POST', `/appointments/${made.appointment.id}/start`);
+      for (const [who, link] of [[someone, made.link], [provider, `${own.origin}/j/${token}`]]) {
+        await openLink(who, link);
+        await join(who);
+      }
+      await inPhase(someone, 'waiting');
+      await inPhase(provider, 'in_call');
+      await host.call('POST', `/appointments/${made.appointment.id}/admit-all`);
+      await inPhase(someone, 'in_call');
+      await until('it is in progress', async () =>
+        (await host.get(`/appointments/${made.appointment.id}`)).state === 'in_progress');
+      await host.call('POST', `/appointments/${made.appointment.id}/end`);
+      await inPhase(someone, 'ended');
+      await inPhase(provider, 'ended');
+      await assertPage(someone, { title: 'The consultation has ended', help: /You can close this page/, name: 'ended' });
+      await someone.open(made.link);
+      await inPhase(someone, 'ended');
+    } finally {
+      for (const who of people) await who.close();
       await own.stop();
     }
   });
