@@ -32,7 +32,8 @@ after(async () => {
 
 async function assertAccessible(person, name) {
   await person.page.evaluate(AXE);
-  const { violations } = await person.page.evaluate((values) => window.axe.run({ runOnly: { type: 'tag', values } }), RULES);
+  const { violations, passes } = await person.page.evaluate((values) => window.axe.run({ runOnly: { type: 'tag', values } }), RULES);
+  assert.ok(passes.length >= 10, `axe looked at ${name}: ${passes.length} rules passed`);
   const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.slice(0, 3).map(({ html }) => `    ${html.slice(0, 200)}`).join('\n')}`);
   assert.deepEqual(found, [], `${name}:\n${found.join('\n')}`);
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { Api } from './lib/api.mjs';
-import { ChromiumPerson, launchChromium, PHONE } from './lib/browsers.mjs';
+import { ChromiumPerson, DESKTOP, launchChromium, PHONE } from './lib/browsers.mjs';
 import { DOCTOR, inPhase, join, openLink } from './lib/flow.mjs';
 import { faketimeLibrary } from './lib/paths.mjs';
 import { Parley } from './lib/server.mjs';
@@ -42,6 +42,7 @@ async function assertPage(someone, { title, help, action, name }) {
   await someone.seeText(help ?? REASON_TO_CALL);
   if (action) await until(`there is a next step: ${action}`, () =>
     someone.page.getByRole('button', { name: action }).or(someone.page.getByRole('link', { name: action })).first().isVisible());
+  await someone.resize(DESKTOP);
   await someone.shot(`error-${name}`);
   await someone.resize(PHONE);
   await someone.shot(`error-${name}-phone`);

@@ -148,6 +148,7 @@ export function describeConsultation(label, setUp) {
     await provider.press('[data-testid=share]');
     const picture = await until('the client shows the screen', () => remotePicture(client, 'screen'), { timeout: 20_000 });
     assert.ok(picture.width >= 640, JSON.stringify(picture));
+    await until('the client still sees the provider beside it', () => remotePicture(client, 'person'), { timeout: 5_000 });
     await shot(client, 'call-screen-share');
     await provider.press('[data-testid=share]');
     await until('the client sees the end of it', async () => !(await remotePicture(client, 'screen')));
