@@ -89,15 +89,34 @@ rust() {
 
 interop() {
     need_built
-    if [ -d tests/interop/python ]; then
-        venv interop-python -r "$ROOT/tests/interop/python/requirements.txt"
-        step "interop python" in_folder tests/interop/python "$TOOLS/interop-python/bin/python" -m pytest -ra
-    fi
-    if [ -d tests/interop/node ]; then
-        need_node
-        npm_ci tests/interop/node
-        step "interop node" in_folder tests/interop/node npm test
-    fi
+    need_node
+    venv interop-python -r "$ROOT/tests/interop/python/requirements.txt"
+    npm_ci tests/interop/node
+    step "interop python" with_server in_folder tests/interop/python "$TOOLS/interop-python/bin/python" -m pytest -ra
+    step "interop node" with_server in_folder tests/interop/node npm test
+}
+
+# with_server COMMAND…: runs it with PARLEY_URL naming a fresh server for LiveKit's SDKs.
+with_server() {
+    local port data output pid code=0 tries=0
+    port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+    data="$(mktemp -d)"
+    mkdir -p "$RESULTS/logs"
+    output="$RESULTS/logs/server-interop.log"
+    # The server takes PARLEY_… for its settings; the tests' own variables are not for it.
+    env -u PARLEY_BIN "$PARLEY_BIN" serve --dev --data "$data" --http-listen "127.0.0.1:$port" \
+        --media-udp-port 0 >"$output" 2>&1 &
+    pid=$!
+    until grep -q 'is ready' "$output"; do
+        tries=$((tries + 1))
+        [ "$tries" -le 100 ] && kill -0 "$pid" 2>/dev/null || { cat "$output"; return 1; }
+        sleep 0.1
+    done
+    PARLEY_URL="ws://127.0.0.1:$port" "$@" || code=$?
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" || code=$?
+    rm -rf "$data"
+    return "$code"
 }
 
 e2e() {
