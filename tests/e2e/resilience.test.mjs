@@ -15,14 +15,15 @@ const RESUME_LIMIT_MS = 2_000;
 const COMEBACK_LIMIT_MS = 30_000;
 
 let page;
-let browser;
+/** One for each person: two pages of one browser share a camera, which both reopen when the server is back. */
+let browsers;
 
 before(async () => {
-  [page, browser] = await Promise.all([servePlainPage(), launchChromium()]);
+  [page, ...browsers] = await Promise.all([servePlainPage(), launchChromium(), launchChromium()]);
 });
 
 after(async () => {
-  await browser?.close();
+  for (const browser of browsers ?? []) await browser.close();
   await page?.stop();
 });
 
@@ -52,8 +53,8 @@ for (const singlePeerConnection of [true, false]) {
       relay = await Relay.start({ port: server.port });
       // Alice's signalling goes through the relay, Bob's straight; media goes straight for both.
       const options = { singlePeerConnection };
-      alice = await plainClient(browser, page, { url: `http://127.0.0.1:${relay.port}`, room, identity: 'alice', options });
-      bob = await plainClient(browser, page, { url: server.url, room, identity: 'bob', options });
+      alice = await plainClient(browsers[0], page, { url: `http://127.0.0.1:${relay.port}`, room, identity: 'alice', options });
+      bob = await plainClient(browsers[1], page, { url: server.url, room, identity: 'bob', options });
       for (const person of [alice, bob]) await plain.publish(person);
       for (const person of [alice, bob]) {
         await until(`${person.name} decodes`, async () => (await stats(person)).framesDecoded > 20, { timeout: 20_000 });
