@@ -50,7 +50,13 @@ async function readStats() {
       }
       if (report.type === 'outbound-rtp' && report.kind === 'video') {
         sum.framesSent += report.framesSent ?? 0;
-        sum.senders.push({ rid: report.rid, frames: report.framesSent ?? 0, width: report.frameWidth, active: report.active });
+        sum.senders.push({
+          rid: report.rid,
+          frames: report.framesSent ?? 0,
+          width: report.frameWidth,
+          active: report.active,
+          limit: report.qualityLimitationReason,
+        });
       }
     }
   }
@@ -71,6 +77,11 @@ export async function received(person, ms) {
     energy: after.audioEnergy - before.audioEnergy,
     audioPackets: after.audioPackets - before.audioPackets,
     videos: after.videos,
+    /** Layers that go out meanwhile: frames a second of each, and what the browser says holds it back. */
+    sent: after.senders.map(({ rid, frames, width, limit }) => {
+      const earlier = before.senders.find((sender) => sender.rid === rid)?.frames ?? 0;
+      return { rid, width, fps: Math.round((frames - earlier) / seconds), limit };
+    }),
     peers: after.peers,
     states: after.states,
   };
