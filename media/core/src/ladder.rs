@@ -11,6 +11,8 @@ const MAX_STEPS: usize = MAX_LAYERS * MAX_TEMPORAL;
 const ASSUMED_BPS: [u64; MAX_LAYERS] = [150_000, 500_000, 1_700_000, 3_000_000];
 /// All temporal layers.
 pub(crate) const ALL_TEMPORAL: u8 = MAX_TEMPORAL as u8 - 1;
+/// From here on a picture is taken as moving smoothly.
+const SMOOTH_FPS: f64 = 20.0;
 /// A limit in frames per second is met by a rate a little below it.
 const FPS_TOLERANCE: f64 = 0.9;
 
@@ -101,9 +103,13 @@ impl Ladder {
             }
             let limit = view.temporal_for(settings.fps);
             let top = view.meter.top().min(limit);
-            // Above the lowest layer a picture at a quarter of the frame rate is
-            // no gain: at most one temporal layer is left out there.
-            let first = if ladder.len == 0 { 0 } else { top.saturating_sub(1) };
+            // Above the lowest layer a sharper picture that jerks is no gain over a
+            // smooth one: a temporal layer is left out there only where enough remain.
+            let smooth = |temporal: &u8| view.meter.fps(*temporal) >= SMOOTH_FPS;
+            let first = match ladder.len {
+                0 => 0,
+                _ => top.checked_sub(1).filter(smooth).unwrap_or(top),
+            };
             for temporal in first..=top {
                 let all = temporal == top && limit == ALL_TEMPORAL;
                 let named = if all { ALL_TEMPORAL } else { temporal };
@@ -212,7 +218,8 @@ mod tests {
         let meters = [measured(440), measured(1940), Meter::default()];
         let ladder = Ladder::build(views(&specs, &meters).into_iter(), &sized(640, 360));
         let steps: Vec<_> = ladder.steps().iter().map(|step| (step.spatial.0, step.temporal)).collect();
-        assert_eq!(steps, [(0, 0), (0, 1), (0, 3), (1, 1), (1, 3)]);
+        // Half of 30 frames per second would jerk, where the layer below gives all of them.
+        assert_eq!(steps, [(0, 0), (0, 1), (0, 3), (1, 3)]);
         let slow = SlotSettings { fps: 15, ..sized(640, 360) };
         let ladder = Ladder::build(views(&specs, &meters).into_iter(), &slow);
         assert_eq!(ladder.steps().last().map(|step| (step.spatial.0, step.temporal)), Some((1, 1)));
