@@ -14,3 +14,8 @@ pub struct TrackKey(pub u64);
 /// numbers, timestamps and picture ids must go on without a jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotKey(pub u32);
+
+/// A part of a room that is wider than one worker. Each part is a `Room` of its own; tracks are
+/// relayed between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartKey(pub u32);

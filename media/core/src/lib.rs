@@ -27,6 +27,6 @@ mod types;
 mod vp8;
 mod window;
 
-pub use ids::{ParticipantKey, SlotKey, TrackKey};
+pub use ids::{PartKey, ParticipantKey, SlotKey, TrackKey};
 pub use room::Room;
 pub use types::*;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Forward, LinkStats, Output, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial, TimeoutReason,
-    TrackConfig, TrackKey,
+    Forward, LinkStats, Output, PartKey, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial,
+    TimeoutReason, TrackConfig, TrackKey,
     allocator::Candidate,
     quality::Quality,
     slot::Slot,
@@ -242,6 +242,29 @@ impl Room {
             && self.throttle.request((key, spatial), now)
         {
             self.outputs.push(Output::RequestKeyframe { track: key, spatial });
+        }
+    }
+
+    /// The highest layer that is watched in another part of the room (a part is a `Room` of its own,
+    /// to which the track is relayed); `None` = it is not watched there.
+    pub fn set_wanted_elsewhere(&mut self, track: TrackKey, part: PartKey, wanted: Option<Spatial>) {
+        let Some(known) = self.tracks.get_mut(&track) else { return };
+        known.set_wanted_elsewhere(part, wanted);
+        let top = known.top();
+        if let Some(spatial) = wanted.and_then(|wanted| known.dynacast.raise(wanted.min(top), top)) {
+            self.outputs.push(Output::WantedLayer { track, spatial });
+        }
+    }
+
+    /// Another part of the room needs a keyframe. Merged with the requests of this one.
+    pub fn handle_keyframe_request_elsewhere(&mut self, track: TrackKey, spatial: Spatial, now: Instant) {
+        if self
+            .tracks
+            .get(&track)
+            .is_some_and(|known| known.video() && !known.muted && spatial <= known.top())
+            && self.throttle.request((track, spatial), now)
+        {
+            self.outputs.push(Output::RequestKeyframe { track, spatial });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Codec, LayerSpec, MediaKind, RtpIn, Source, Spatial, TrackConfig,
+    Codec, LayerSpec, MediaKind, PartKey, RtpIn, Source, Spatial, TrackConfig,
     dynacast::Dynacast,
     keyframe,
     ladder::LayerView,
@@ -16,6 +16,8 @@ use crate::{
 
 /// Spatial layers of a track; further ones are ignored.
 pub(crate) const MAX_LAYERS: usize = 4;
+/// Other parts of a room whose wishes are kept: more than a machine has workers.
+const MAX_PARTS: usize = 1_024;
 /// A layer this much behind the newest packet of its track was turned off.
 const LAYER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Screen share repeats a still picture about once a second.
@@ -84,6 +86,8 @@ pub(crate) struct Track {
     pub subscribers: Vec<SlotIndex>,
     pub dynacast: Dynacast,
     pub loudness: Loudness,
+    /// The highest layer watched in each other part of the room.
+    elsewhere: Vec<(PartKey, Option<Spatial>)>,
     layers: Vec<Layer>,
 }
 
@@ -98,6 +102,7 @@ impl Track {
             dynacast: Dynacast::default(),
             loudness: Loudness::default(),
             subscribers: Vec::new(),
+            elsewhere: Vec::new(),
             muted: false,
             config,
         }
@@ -111,6 +116,7 @@ impl Track {
             layer.epoch = epoch;
         }
         self.subscribers = before.subscribers;
+        self.elsewhere = before.elsewhere;
         self.muted = before.muted;
         self.loudness = before.loudness;
     }
@@ -176,6 +182,19 @@ impl Track {
     pub(crate) fn stream(&self, spatial: Spatial) -> Option<Stream> {
         let layer = self.layers.iter().find(|layer| layer.spec.spatial == spatial)?;
         Some(Stream { spatial, epoch: layer.epoch })
+    }
+
+    /// What is watched in another part of the room.
+    pub(crate) fn set_wanted_elsewhere(&mut self, part: PartKey, wanted: Option<Spatial>) {
+        self.elsewhere.retain(|(other, _)| *other != part);
+        if wanted.is_some() && self.elsewhere.len() < MAX_PARTS {
+            self.elsewhere.push((part, wanted));
+        }
+    }
+
+    /// The highest layer watched in any other part of the room.
+    pub(crate) fn wanted_elsewhere(&self) -> Option<Spatial> {
+        self.elsewhere.iter().filter_map(|(_, wanted)| *wanted).max()
     }
 
     /// The highest layer there is.

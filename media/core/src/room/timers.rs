@@ -93,7 +93,8 @@ impl Room {
                 .filter_map(|index| self.slots.at(*index))
                 .filter(|slot| slot.settings.enabled)
                 .filter_map(|slot| ladder::ideal(track.views(), &slot.settings))
-                .max();
+                .max()
+                .max(track.wanted_elsewhere());
             let top = track.top();
             if let Some(spatial) = track.dynacast.update(wanted, top, now) {
                 self.outputs.push(Output::WantedLayer { track: *key, spatial });
