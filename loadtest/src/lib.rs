@@ -4,6 +4,7 @@
 //! scenario `joins` measures how long that takes under a given rate, and how often it fails. The command line is
 //! `parley loadtest`; its report is JSON.
 
+pub mod network;
 pub mod peer;
 pub mod report;
 pub mod scenario;
