@@ -162,6 +162,8 @@ impl Slot {
             timestamp: self.timestamps.map(packet.timestamp, now),
             marker: packet.marker,
             vp8: patch,
+            vp9: None,
+            frame_number: None,
         })
     }
 }

@@ -65,6 +65,18 @@ pub struct TrackConfig {
     pub clock_rate: u32,
     /// Ascending by `spatial`; empty for audio.
     pub layers: Vec<LayerSpec>,
+    /// The spatial layers build on each other in one stream (SVC of VP9 and AV1), which comes as
+    /// spatial layer 0. Layers that are not announced are added when they come.
+    pub svc: bool,
+}
+
+/// The same moment on the clock of an RTP stream and on its sender's wall clock (RFC 3550,
+/// section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderReport {
+    /// Microseconds; the epoch does not matter, but is the same for all streams of the sender.
+    pub wall_us: u64,
+    pub timestamp: u32,
 }
 
 /// One received RTP packet, borrowed: header fields and payload after decryption.
@@ -80,6 +92,10 @@ pub struct RtpIn<'a> {
     pub audio_level_dbov: Option<i8>,
     /// RFC 6464 voice activity flag.
     pub voice_activity: Option<bool>,
+    /// The value of the header extension of that name (RTP payload format for AV1, appendix A).
+    pub dependency_descriptor: Option<&'a [u8]>,
+    /// The newest one of the stream.
+    pub sender_report: Option<SenderReport>,
     pub payload: &'a [u8],
 }
 
@@ -91,6 +107,18 @@ pub struct Forward {
     pub timestamp: u32,
     pub marker: bool,
     pub vp8: Option<Vp8Patch>,
+    /// `None` = the payload goes out as it came.
+    pub vp9: Option<Vp9Patch>,
+    /// The frame number in the dependency descriptor; `None` = as it came.
+    pub frame_number: Option<u16>,
+}
+
+/// New values for the fields of a VP9 payload descriptor (RFC 9628, section 4.2)
+/// that must stay continuous over a switch. `None` = the field is absent in the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vp9Patch {
+    pub picture_id: Option<u16>,
+    pub tl0_pic_idx: Option<u8>,
 }
 
 /// New values for the fields of a VP8 payload descriptor (RFC 7741, section 4.2)

@@ -31,6 +31,7 @@ fn room(now: Instant) -> Room {
             layer(1, 640, 360, 500_000),
             layer(2, 1280, 720, 1_700_000),
         ],
+        svc: false,
     };
     room.add_track(config, now);
     room

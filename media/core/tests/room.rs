@@ -248,6 +248,8 @@ fn padding_closes_up_and_unknown_layers_are_ignored() {
             marker: true,
             audio_level_dbov: None,
             voice_activity: None,
+            dependency_descriptor: None,
+            sender_report: None,
             payload,
         };
         scene.room.handle_rtp(&packet, scene.now, &mut out);

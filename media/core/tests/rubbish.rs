@@ -65,6 +65,8 @@ proptest! {
                 marker: *marker,
                 audio_level_dbov: *level,
                 voice_activity: None,
+                dependency_descriptor: None,
+                sender_report: None,
                 payload,
             };
             room.handle_rtp(&packet, now, &mut out);

@@ -1,4 +1,5 @@
-//! The dependency descriptor of AV1 (RTP payload format for AV1, appendix A), passed on as it is.
+//! The dependency descriptor of AV1 (RTP payload format for AV1, appendix A) as a header extension.
+//! The core reads it; here it is passed on, with the frame number that the core gives it.
 //!
 //! Receivers need it to put together the spatial layers of one stream. It is
 //! negotiated for AV1 alone: with other codecs senders would number their frames
@@ -14,6 +15,9 @@ pub(crate) const URI: &str =
 /// Longest value that the one-byte form of header extensions can carry (RFC 8285, section 4.2).
 const ONE_BYTE_FORM_MAX: usize = 16;
 
+/// Where the frame number stands (mandatory_descriptor_fields).
+const FRAME_NUMBER: std::ops::Range<usize> = 1..3;
+
 /// The bytes of a descriptor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor(Box<[u8]>);
@@ -22,11 +26,23 @@ pub(crate) fn extension() -> Extension {
     Extension::with_serializer(URI, Whole)
 }
 
-/// Takes the descriptor of a received packet along.
-pub(crate) fn pass_on(from: &ExtensionValues, to: &mut ExtensionValues) {
-    if let Some(descriptor) = from.user_values.get_arc::<Descriptor>() {
+/// The descriptor of a received packet.
+pub(crate) fn of(values: &ExtensionValues) -> Option<&[u8]> {
+    values.user_values.get().map(|Descriptor(bytes)| &**bytes)
+}
+
+/// Takes the descriptor of a received packet along, under another frame number if one is given.
+pub(crate) fn pass_on(from: &ExtensionValues, to: &mut ExtensionValues, frame_number: Option<u16>) {
+    let Some(descriptor) = from.user_values.get_arc::<Descriptor>() else { return };
+    let Some(number) = frame_number else {
         to.user_values.set_arc(Arc::clone(&descriptor));
+        return;
+    };
+    let mut bytes = descriptor.0.clone();
+    if let Some(field) = bytes.get_mut(FRAME_NUMBER) {
+        field.copy_from_slice(&number.to_be_bytes());
     }
+    to.user_values.set(Descriptor(bytes));
 }
 
 #[derive(Debug)]
@@ -68,7 +84,8 @@ mod tests {
             let bytes: Vec<u8> = (0..=254).cycle().take(length).collect();
             let (mut received, mut sent) = (ExtensionValues::default(), ExtensionValues::default());
             assert!(Whole.parse_value(&bytes, &mut received));
-            pass_on(&received, &mut sent);
+            pass_on(&received, &mut sent, None);
+            assert_eq!(of(&sent), Some(&bytes[..]));
             let mut buffer = [0; 300];
             assert_eq!(Whole.write_to(&mut buffer, &sent), length);
             assert_eq!(buffer[..length], bytes);
@@ -76,5 +93,19 @@ mod tests {
             assert_eq!(Whole.write_to(&mut buffer[..length - 1], &sent), 0, "no room");
         }
         assert_eq!(Whole.write_to(&mut [0; 10], &ExtensionValues::default()), 0);
+    }
+
+    #[test]
+    fn the_frame_number_alone_changes() {
+        for length in [2, 3, 40] {
+            let mut bytes: Vec<u8> = (0..length).collect();
+            let (mut received, mut sent) = (ExtensionValues::default(), ExtensionValues::default());
+            assert!(Whole.parse_value(&bytes, &mut received));
+            pass_on(&received, &mut sent, Some(0xabcd));
+            if length >= 3 {
+                bytes[1..3].copy_from_slice(&[0xab, 0xcd]);
+            }
+            assert_eq!(of(&sent), Some(&bytes[..]));
+        }
     }
 }

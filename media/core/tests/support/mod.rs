@@ -43,6 +43,7 @@ pub fn camera(track: u64, publisher: u64) -> TrackConfig {
             layer(1, 640, 360, 500_000),
             layer(2, 1280, 720, 1_700_000),
         ],
+        svc: false,
     }
 }
 
@@ -55,5 +56,6 @@ pub fn microphone(track: u64, publisher: u64) -> TrackConfig {
         codec: Codec::Opus,
         clock_rate: 48_000,
         layers: Vec::new(),
+        svc: false,
     }
 }

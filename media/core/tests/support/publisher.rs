@@ -37,6 +37,8 @@ impl Encoded {
             marker: self.marker,
             audio_level_dbov: self.level,
             voice_activity: None,
+            dependency_descriptor: None,
+            sender_report: None,
             payload: &self.payload,
         }
     }

@@ -184,5 +184,6 @@ fn config_of(track: &Track, codec: Codec, stream: &Stream) -> TrackConfig {
         codec,
         clock_rate: stream.payload.clock_rate(),
         layers,
+        svc: false,
     }
 }

@@ -1,12 +1,17 @@
 //! The way of a packet: from a publisher's connection through the core to the receivers'.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use parley_media_core::{Codec, Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, Spatial, TrackKey};
+use parley_media_core::{
+    Codec, Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, SenderReport, Spatial, TrackKey,
+};
 use str0m::{
     bwe::Bitrate,
     media::{KeyframeRequestKind, Mid, Pt},
-    rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch},
+    rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
     stats::{MediaIngressStats, PeerStats},
 };
 
@@ -48,6 +53,8 @@ impl RoomState {
             marker: packet.header.marker,
             audio_level_dbov: packet.header.ext_vals.audio_level,
             voice_activity: packet.header.ext_vals.voice_activity,
+            dependency_descriptor: descriptor::of(&packet.header.ext_vals),
+            sender_report: packet.last_sender_info.as_ref().and_then(sender_report),
             payload: &packet.payload,
         };
         let mut forwards = std::mem::take(&mut self.forwards);
@@ -241,7 +248,7 @@ fn rtp_write(
         ..ExtensionValues::default()
     };
     if outgoing.payload.codec() == Some(Codec::Av1) {
-        descriptor::pass_on(received, &mut values);
+        descriptor::pass_on(received, &mut values, forward.frame_number);
     }
     let write = RtpWrite::new(pt, forward.sequence.into(), forward.timestamp, ctx.now, payload)
         .marker(forward.marker)
@@ -251,6 +258,14 @@ fn rtp_write(
         Some(patch) => write.vp8_patch(patch),
         None => write,
     }
+}
+
+/// What the core needs of a sender report.
+fn sender_report(info: &SenderInfo) -> Option<SenderReport> {
+    let wall = info.ntp_time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let wall_us = u64::try_from(wall.as_micros()).ok()?;
+    // The lower 32 bits are what the report says.
+    Some(SenderReport { wall_us, timestamp: info.rtp_time.numer() as u32 })
 }
 
 fn vp8_patch(descriptor: Option<&Vp8Descriptor>, forward: &Forward) -> Option<Vp8Patch> {
