@@ -65,6 +65,8 @@ pub struct TlsConfig {
 pub struct MediaSettings {
     pub workers: usize,
     pub udp_port: u16,
+    /// Participants of a room on one worker before further ones come to another.
+    pub room_width: usize,
     pub bind: Vec<IpAddr>,
     pub advertise: Vec<IpAddr>,
 }

@@ -49,6 +49,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("database.url", "sqlite in the data folder", "sqlite:///path/file.db or postgres://…"),
     setting("media.workers", "one per core", "threads that forward media, each with its own UDP port"),
     setting("media.udp_port", "7882", "first UDP port of media; 0 = any free one"),
+    setting("media.room_width", "100", "participants of a room on one thread before more come to another"),
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
     setting("stun.listen", "off", "STUN over UDP for clients, like 0.0.0.0:3478"),
@@ -261,7 +262,11 @@ fn media(reader: &mut Reader<'_>, dev: bool) -> MediaSettings {
     if let Some(address) = advertise.iter().find(|address| address.is_unspecified()) {
         reader.fail("media.advertise", format!("no client can reach {address}"));
     }
-    MediaSettings { workers, udp_port, bind, advertise }
+    let room_width = reader.parsed("media.room_width", "a number of participants").unwrap_or(100);
+    if room_width == 0 {
+        reader.fail("media.room_width", "a room holds at least one participant".to_owned());
+    }
+    MediaSettings { workers, udp_port, room_width, bind, advertise }
 }
 
 /// Links need an address that people can open: the configured one, else that of the first listener.

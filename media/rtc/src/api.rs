@@ -23,6 +23,8 @@ pub struct MediaConfig {
     /// Addresses told to clients as ICE candidates; empty = those of `bind`,
     /// with an unspecified one replaced by the addresses of the interfaces.
     pub advertise: Vec<IpAddr>,
+    /// Participants of a room on one worker before further ones come to another.
+    pub room_width: usize,
     /// A peer without a packet for this long is reported as failed.
     pub idle_timeout: Duration,
     /// Bound of a room's event queue.
@@ -38,6 +40,7 @@ impl Default for MediaConfig {
             udp_port: 7882,
             bind: vec![IpAddr::from([0, 0, 0, 0])],
             advertise: Vec::new(),
+            room_width: 100,
             idle_timeout: Duration::from_secs(30),
             event_queue: 4096,
             max_data_message: 64 * 1024,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parley_media_core::{ParticipantKey, TrackKey};
+use parley_media_core::{PartKey, ParticipantKey, TrackKey};
 use str0m::Rtc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::{
-    Answer, DataKind, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec,
-    arena::Key,
-    handle::{Link, Opened},
+    Answer, DataKind, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec, arena::Key, handle::Link,
+    relay::Outlet, rooms::Opened,
 };
 
 /// Commands waiting for one worker; senders wait beyond that.
@@ -21,7 +20,10 @@ pub(crate) const MESSAGES_PER_ROOM_MAX: usize = 256;
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, MediaError>>;
 
 pub(crate) enum Command {
-    OpenRoom(Arc<Link>, oneshot::Sender<(Opened, mpsc::Receiver<MediaEvent>)>),
+    /// The first part of a room, with a new queue of events.
+    OpenRoom(Arc<Link>, oneshot::Sender<mpsc::Receiver<MediaEvent>>, oneshot::Sender<Opened>),
+    /// A further part of a room, which tells its events where the first one does.
+    OpenPart(Arc<Link>, PartKey, mpsc::Sender<MediaEvent>, oneshot::Sender<Opened>),
     Room(Key, RoomCommand),
     Stop,
 }
@@ -41,5 +43,12 @@ pub(crate) enum RoomCommand {
     UpdateSubscription(ParticipantKey, TrackKey, SlotSettings, Reply<()>),
     /// The permit is the room's share of the queue.
     SendData(Vec<ParticipantKey>, DataKind, Bytes, OwnedSemaphorePermit),
+    /// The queue of events, for a further part.
+    ShareEvents(Reply<mpsc::Sender<MediaEvent>>),
+    /// A track of another part, which is where the outlet leads.
+    Import(ParticipantKey, Box<TrackSpec>, Outlet, Reply<()>),
+    /// A track goes over to another part.
+    Export(TrackKey, Outlet, Reply<()>),
+    EndExport(TrackKey, PartKey, Reply<()>),
     Close(Reply<()>),
 }

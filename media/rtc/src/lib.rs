@@ -14,6 +14,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `peer` | one state machine; what it does wrong ends its connection only |
+//! | `layout`, `relay` | rooms wider than one worker: what is where, and what goes between |
 //! | `room` | glue between the core, the peers and signaling |
 //! | `negotiation` | which section shows which track: pure, no str0m, no text |
 //! | `sdp` | the text of descriptions: the only place that reads or rewrites it |
@@ -27,15 +28,19 @@ mod command;
 mod demux;
 mod descriptor;
 mod handle;
+mod layout;
 mod metrics;
 mod negotiation;
 mod peer;
+mod relay;
 mod room;
+mod rooms;
 mod sdp;
 mod sockets;
 mod timers;
 mod worker;
 
 pub use api::*;
-pub use handle::{Media, RoomHandle};
+pub use handle::Media;
 pub use metrics::MetricsSnapshot;
+pub use rooms::RoomHandle;

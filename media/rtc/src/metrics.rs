@@ -62,6 +62,10 @@ counters! {
     dropped_untracked_rtp,
     /// Dropped: the subscriber has no payload type for the codec.
     dropped_no_payload_type,
+    /// Packets relayed to other parts of their rooms.
+    relayed,
+    /// Dropped: the inbox of another worker was full.
+    dropped_relay,
     /// Data messages dropped because a queue was full.
     dropped_data,
     /// Events dropped because signaling was late.

@@ -4,16 +4,18 @@ mod data;
 mod events;
 mod negotiate;
 mod publish;
+mod relay;
 mod route;
 mod subscribe;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Instant,
 };
 
 use parley_media_core::{
-    Codec, Forward, LinkStats, Output, ParticipantKey, Room, SlotKey, Spatial, TrackKey,
+    Codec, Forward, LinkStats, Output, PartKey, ParticipantKey, Room, SlotKey, Spatial, TrackKey,
 };
 use str0m::{
     Rtc,
@@ -27,9 +29,11 @@ use crate::{
     arena::{Arena, Key},
     codecs::OutPayload,
     demux::Demux,
+    layout::HOME,
     metrics::Metrics,
     negotiation::{dual::Dual, publish::Published, single::Single},
     peer::{Link, Peer},
+    relay::{Facts, Outlet},
     timers::Armed,
 };
 pub(crate) use events::Events;
@@ -121,6 +125,15 @@ impl Participant {
     }
 }
 
+/// Whose packets they are, for what is remembered of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A connection of this part.
+    Here(Key),
+    /// A track of another part.
+    Elsewhere(TrackKey),
+}
+
 /// What is known of a track once its packets come.
 struct Started {
     codec: Codec,
@@ -129,6 +142,8 @@ struct Started {
     mid: Mid,
     /// The rid of each layer that was heard; `None` inside = sent without a rid.
     layers: Vec<(Spatial, Option<Rid>)>,
+    /// The same for other parts of the room.
+    facts: Arc<Facts>,
 }
 
 struct Track {
@@ -136,6 +151,12 @@ struct Track {
     spec: TrackSpec,
     muted: bool,
     started: Option<Started>,
+    /// The part of its publisher, if that is another one.
+    origin: Option<Outlet>,
+    /// The parts to which it goes.
+    exports: Vec<Outlet>,
+    /// Imported: the highest layer watched, as the origin was told.
+    wanted: Option<Spatial>,
 }
 
 /// An outgoing stream. It outlives the tracks that are shown on it.
@@ -145,16 +166,19 @@ struct Slot {
     ssrc: Ssrc,
     owner: ParticipantKey,
     track: Option<TrackKey>,
-    /// The last mapping of payload types: of which connection, from, to.
-    payload: Option<(Key, Pt, OutPayload)>,
+    /// The last mapping of payload types: of whose packets, from, to.
+    payload: Option<(Origin, Pt, OutPayload)>,
 }
 
 pub(crate) struct RoomState {
     key: Key,
+    part: PartKey,
     core: Room,
     pub(crate) events: Events,
     participants: BTreeMap<ParticipantKey, Participant>,
     tracks: HashMap<TrackKey, Track>,
+    /// Ways on which tracks go over to other parts.
+    exports: usize,
     slots: HashMap<SlotKey, Slot>,
     by_section: HashMap<(Key, Mid), SlotKey>,
     next_slot: u32,
@@ -165,13 +189,15 @@ pub(crate) struct RoomState {
 }
 
 impl RoomState {
-    pub(crate) fn new(key: Key, events: Events) -> Self {
+    pub(crate) fn new(key: Key, part: PartKey, events: Events) -> Self {
         Self {
             key,
+            part,
             core: Room::new(),
             events,
             participants: BTreeMap::new(),
             tracks: HashMap::new(),
+            exports: 0,
             slots: HashMap::new(),
             by_section: HashMap::new(),
             next_slot: 0,
@@ -185,9 +211,17 @@ impl RoomState {
         self.participants.len()
     }
 
+    /// The part in which the room began.
+    pub(crate) fn is_home(&self) -> bool {
+        self.part == HOME
+    }
+
     /// Ends the room; its peers are closed by the caller.
-    pub(crate) fn close(self, reason: &'static str) {
-        self.events.close(reason);
+    pub(crate) fn close(self, reason: &'static str, fault: bool) {
+        // The home part speaks for all of them when the room is closed as asked.
+        if self.is_home() || fault {
+            self.events.close(reason);
+        }
     }
 
     /// All connections of the room.
@@ -311,6 +345,7 @@ impl RoomState {
                 self.negotiate(ctx, participant);
             }
         }
+        self.repeat_wishes(ctx);
     }
 
     /// The core's clock has come.
@@ -332,7 +367,13 @@ impl RoomState {
                 Output::SlotLayer { slot, spatial } => tracing::trace!(?slot, ?spatial, "layer"),
                 Output::DesiredBitrate { participant, bps } => self.desire(ctx, participant, bps),
                 Output::WantedLayer { track, spatial } => self.tell_wanted(ctx, track, spatial),
-                Output::Speakers(speakers) => self.events.tell(ctx.metrics, MediaEvent::Speakers(speakers)),
+                // All sound comes to the home part; the others hear but a part of it.
+                Output::Speakers(speakers) if self.is_home() => {
+                    self.events.tell(ctx.metrics, MediaEvent::Speakers(speakers));
+                }
+                Output::Speakers(_) => {}
+                // Of a publisher in another part that part knows.
+                Output::Quality { participant, .. } if !self.participants.contains_key(&participant) => {}
                 Output::Quality { participant, quality, score } => {
                     self.events.tell(ctx.metrics, MediaEvent::Quality { participant, quality, score });
                 }

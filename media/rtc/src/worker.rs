@@ -65,6 +65,8 @@ pub(crate) struct Worker {
     ending: Vec<(Key, &'static str)>,
     events: Vec<Event>,
     next_tick: Instant,
+    /// The inbox was not emptied in the last turn.
+    relay_waits: bool,
     stopping: bool,
 }
 
@@ -96,6 +98,7 @@ impl Worker {
             ending: Vec::new(),
             events: Vec::new(),
             next_tick: Instant::now() + TICK,
+            relay_waits: false,
             stopping: false,
         };
         Ok((worker, waker))
@@ -131,7 +134,7 @@ impl Worker {
     }
 
     fn sleep(&self) -> Duration {
-        let unsettled = !self.touched.is_empty() || !self.dirty.is_empty();
+        let unsettled = !self.touched.is_empty() || !self.dirty.is_empty() || self.relay_waits;
         if self.sockets.any_readable() || unsettled || !self.commands.is_empty() {
             return Duration::ZERO;
         }
@@ -187,7 +190,7 @@ mod tests {
         let (metrics, now) = (Metrics::default(), Instant::now());
         let mut open = || {
             let (events, receiver) = Events::new(16);
-            (worker.rooms.insert_with(|key| RoomState::new(key, events)), receiver)
+            (worker.rooms.insert_with(|key| RoomState::new(key, crate::layout::HOME, events)), receiver)
         };
         let ((bad, _bad_events), (good, _good_events)) = (open(), open());
         let panicked = worker.with_room(bad, &metrics, now, |_, _| assert_eq!(1, 2, "on purpose"));

@@ -22,6 +22,15 @@ impl Events {
         (Self { queue, overloaded: false }, receiver)
     }
 
+    /// The same queue, for a further part of the room.
+    pub(crate) fn of(queue: mpsc::Sender<MediaEvent>) -> Self {
+        Self { queue, overloaded: false }
+    }
+
+    pub(crate) fn share(&self) -> mpsc::Sender<MediaEvent> {
+        self.queue.clone()
+    }
+
     /// Puts a reliable message into the queue. False: signaling is late, and what is left of the
     /// queue is for what the room itself has to tell; nobody's messages close a room.
     pub(crate) fn tell_reliable(&mut self, metrics: &Metrics, event: MediaEvent) -> bool {

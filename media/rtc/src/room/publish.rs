@@ -1,5 +1,7 @@
 //! Tracks that come in: declared by signaling, bound to sections, started by their first packet.
 
+use std::sync::Arc;
+
 use parley_media_core::{Codec, LayerSpec, MediaKind, ParticipantKey, Spatial, TrackConfig, TrackKey};
 use str0m::{
     media::{Mid, Pt, Rid},
@@ -12,6 +14,7 @@ use crate::{
     arena::Key,
     codecs::{InPayload, mime, spatial_of},
     peer::Incoming,
+    relay::{Facts, Message, Outlet},
 };
 
 impl RoomState {
@@ -35,8 +38,7 @@ impl RoomState {
             // Its packets may have come before, when nobody knew them.
             peer.forget_incoming();
         }
-        let muted = spec.muted;
-        self.tracks.insert(spec.key, Track { participant, spec, muted, started: None });
+        self.tracks.insert(spec.key, Track::new(participant, spec, None));
         Ok(())
     }
 
@@ -65,6 +67,10 @@ impl RoomState {
     pub(super) fn drop_track(&mut self, ctx: &mut Context<'_>, track: TrackKey) {
         let Some(gone) = self.tracks.remove(&track) else { return };
         self.core.remove_track(track, ctx.now);
+        self.exports -= gone.exports.len();
+        if gone.origin.is_some() {
+            self.forget_distant(ctx, gone.participant);
+        }
         self.dirty = true;
         if let Some(state) = self.participants.get_mut(&gone.participant) {
             state.published.end(track);
@@ -115,21 +121,19 @@ impl RoomState {
     fn note_stream(&mut self, ctx: &mut Context<'_>, key: TrackKey, codec: Codec, stream: &Stream) {
         let Some(track) = self.tracks.get_mut(&key) else { return };
         let begins = track.started.is_none();
-        let changed = track.started.as_ref().is_some_and(|started| {
-            let codec_changed = started.codec != codec && track.spec.kind == MediaKind::Video;
-            codec_changed || started.rids != stream.rids || started.mid != stream.mid
-        });
-        if begins || changed {
-            let config = config_of(track, codec, stream);
-            let rids = stream.rids.clone();
-            track.started = Some(Started { codec, rids, mid: stream.mid, layers: Vec::new() });
-            self.core.add_track(config, ctx.now);
+        let config = config_of(track, codec, stream);
+        let facts = Arc::new(Facts { config, rids: stream.rids.clone(), mid: stream.mid });
+        if track.start(&facts) {
+            self.core.add_track(facts.config.clone(), ctx.now);
             self.core.set_track_muted(key, track.muted, ctx.now);
             self.dirty = true;
         }
         if let Some(started) = &mut track.started {
             started.layers.retain(|(spatial, _)| *spatial != stream.spatial);
             started.layers.push((stream.spatial, stream.rid));
+        }
+        for target in &track.exports {
+            target.send(Message::Facts(Arc::clone(&facts)));
         }
         if !begins {
             return;
@@ -142,6 +146,11 @@ impl RoomState {
             ssrcs: vec![*stream.ssrc],
         };
         self.events.tell(ctx.metrics, event);
+        self.negotiate_waiting(ctx, key);
+    }
+
+    /// Those who are subscribed to a track that has just started get sections for it.
+    pub(super) fn negotiate_waiting(&mut self, ctx: &mut Context<'_>, key: TrackKey) {
         let waiting = |(participant, state): (&ParticipantKey, &super::Participant)| {
             state.subscriptions.iter().any(|subscription| subscription.track == key).then_some(*participant)
         };
@@ -149,6 +158,28 @@ impl RoomState {
         for participant in waiting {
             self.negotiate(ctx, participant);
         }
+    }
+}
+
+impl Track {
+    pub(super) fn new(participant: ParticipantKey, spec: TrackSpec, origin: Option<Outlet>) -> Self {
+        let muted = spec.muted;
+        Self { participant, spec, muted, started: None, origin, exports: Vec::new(), wanted: None }
+    }
+
+    /// Takes in what is known now. True: the core is to be told, as it is the first or differs.
+    pub(super) fn start(&mut self, facts: &Arc<Facts>) -> bool {
+        let codec = facts.config.codec;
+        if let Some(started) = &mut self.started {
+            let codec_changed = started.codec != codec && self.spec.kind == MediaKind::Video;
+            if !codec_changed && started.rids == facts.rids && started.mid == facts.mid {
+                started.facts = Arc::clone(facts);
+                return false;
+            }
+        }
+        let (rids, mid) = (facts.rids.clone(), facts.mid);
+        self.started = Some(Started { codec, rids, mid, layers: Vec::new(), facts: Arc::clone(facts) });
+        true
     }
 }
 

@@ -15,19 +15,21 @@ use str0m::{
     stats::{MediaIngressStats, PeerStats},
 };
 
-use super::{Context, RoomState, Slot};
+use super::{Context, Origin, RoomState, Slot, relay::send};
 use crate::{
     Connection, MediaEvent, StreamState,
     arena::Key,
     codecs::{InPayload, OutPayload, mime},
     descriptor,
+    peer::Incoming,
+    relay::Message,
 };
 
 /// A packet on its way, with what is worked out at most once for all receivers.
 struct Outgoing<'a> {
     packet: &'a RtpPacket,
     payload: InPayload,
-    from: Key,
+    from: Origin,
     video: bool,
     vp8: Option<Vp8Descriptor>,
     /// The primary block of a redundant packet; `Some(None)` = there is none.
@@ -35,8 +37,8 @@ struct Outgoing<'a> {
 }
 
 impl RoomState {
-    /// Routes one received packet.
-    pub(crate) fn on_rtp(&mut self, ctx: &mut Context<'_>, from: Key, packet: &RtpPacket) {
+    /// Routes one received packet, here and in the other parts to which its track goes.
+    pub(crate) fn on_rtp(&mut self, ctx: &mut Context<'_>, from: Key, packet: RtpPacket) {
         let (ssrc, pt) = (packet.header.ssrc, packet.header.payload_type);
         let known = ctx.peers.get(from).and_then(|peer| peer.incoming(ssrc, pt));
         let Some(incoming) = known.or_else(|| self.resolve_incoming(ctx, from, ssrc, pt)) else { return };
@@ -45,6 +47,20 @@ impl RoomState {
             return;
         };
         ctx.metrics.rtp_in.inc();
+        self.route(ctx, Origin::Here(from), track, &incoming, &packet);
+        if self.exports > 0 {
+            self.relay(ctx, track, &incoming, packet);
+        }
+    }
+
+    pub(super) fn route(
+        &mut self,
+        ctx: &mut Context<'_>,
+        from: Origin,
+        track: TrackKey,
+        incoming: &Incoming,
+        packet: &RtpPacket,
+    ) {
         let rtp = RtpIn {
             track,
             spatial: incoming.spatial,
@@ -148,6 +164,10 @@ impl RoomState {
 
     pub(super) fn request_keyframe(&mut self, ctx: &mut Context<'_>, track: TrackKey, spatial: Spatial) {
         let Some(known) = self.tracks.get(&track) else { return };
+        if let Some(origin) = &known.origin {
+            send(ctx, origin, Message::Keyframe(track, spatial));
+            return;
+        }
         let Some(started) = &known.started else { return };
         let Some((_, rid)) = started.layers.iter().find(|(layer, _)| *layer == spatial) else { return };
         let Some(publisher) = self.participants.get(&known.participant).map(|state| state.publisher) else {
@@ -169,7 +189,12 @@ impl RoomState {
     }
 
     pub(super) fn tell_wanted(&mut self, ctx: &Context<'_>, track: TrackKey, spatial: Option<Spatial>) {
-        let Some(known) = self.tracks.get(&track) else { return };
+        let Some(known) = self.tracks.get_mut(&track) else { return };
+        if let Some(origin) = &known.origin {
+            known.wanted = spatial;
+            send(ctx, origin, Message::Wanted(track, self.part, spatial));
+            return;
+        }
         let Some(started) = &known.started else { return };
         let event = MediaEvent::SubscribedQuality {
             publisher: known.participant,

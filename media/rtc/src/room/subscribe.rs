@@ -3,7 +3,7 @@
 use parley_media_core::{MediaKind, ParticipantKey, SlotKey, TrackKey};
 use str0m::{media::Mid, rtp::Ssrc};
 
-use super::{Context, Negotiation, RoomState, SUBSCRIPTIONS_PER_PARTICIPANT, Slot, Subscription};
+use super::{Context, Negotiation, Origin, RoomState, SUBSCRIPTIONS_PER_PARTICIPANT, Slot, Subscription};
 use crate::{MediaError, MediaEvent, SlotSettings, arena::Key};
 
 impl RoomState {
@@ -143,7 +143,7 @@ impl RoomState {
     /// Payload types may have changed.
     pub(super) fn forget_payloads(&mut self, peer: Key) {
         for slot in self.slots.values_mut() {
-            if slot.peer == peer || slot.payload.is_some_and(|(from, ..)| from == peer) {
+            if slot.peer == peer || slot.payload.is_some_and(|(from, ..)| from == Origin::Here(peer)) {
                 slot.payload = None;
             }
         }

@@ -1,23 +1,32 @@
 //! Carrying out what signaling asks.
 
 use std::{
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Instant,
 };
 
-use tokio::sync::mpsc::error::TryRecvError;
+use parley_media_core::PartKey;
+use tokio::sync::{mpsc::error::TryRecvError, oneshot};
 
 use super::Worker;
 use crate::{
     MediaError,
     arena::Key,
     command::{Command, Reply, RoomCommand},
-    handle::{Link, Opened},
+    handle::Link,
+    layout::HOME,
+    relay::Message,
     room::{Events, RoomState},
+    rooms::Opened,
 };
 
 /// Commands carried out in one turn; packets come in between.
 const COMMANDS_PER_TURN: usize = 128;
+/// Why a room ends that signaling has closed, or forgotten.
+const CLOSED: &str = "closed";
+const DROPPED: &str = "all handles were dropped";
+/// Messages of other workers taken in one turn.
+const RELAYED_PER_TURN: usize = 1_024;
 /// Rooms of one worker.
 const ROOMS_MAX: usize = 20_000;
 
@@ -35,31 +44,61 @@ impl Worker {
         }
         let dropped = std::mem::take(&mut *link.dropped.lock().unwrap_or_else(PoisonError::into_inner));
         for key in dropped {
-            self.close_room(key, "all handles were dropped", link, now);
+            self.close_room(key, DROPPED, link, now);
         }
+    }
+
+    /// Takes what parts of rooms on other workers have sent.
+    pub(super) fn take_relayed(&mut self, link: &Link, now: Instant) {
+        link.inbox.look();
+        for _ in 0..RELAYED_PER_TURN {
+            let Some((key, message)) = link.inbox.pop() else { break };
+            self.with_room(key, &link.metrics, now, |room, ctx| match message {
+                Message::Facts(facts) => room.on_facts(ctx, &facts),
+                Message::Packet(packet) => room.on_distant_packet(ctx, &packet),
+                Message::Keyframe(track, spatial) => room.on_distant_keyframe_request(ctx, track, spatial),
+                Message::Wanted(track, part, spatial) => room.on_distant_wanted(track, part, spatial),
+            });
+        }
+        self.relay_waits = !link.inbox.is_empty();
     }
 
     fn carry_out(&mut self, command: Command, link: &Link, now: Instant) {
         match command {
             Command::Stop => self.stopping = true,
-            Command::OpenRoom(own, reply) => {
-                if self.rooms.len() >= ROOMS_MAX {
-                    tracing::warn!("a media worker has {ROOMS_MAX} rooms and opens no more");
-                    count_load(link, 1, 0);
-                    return;
-                }
-                let bound = self.config.event_queue;
-                let (events, receiver) = Events::new(bound);
-                let key = self.rooms.insert_with(|key| RoomState::new(key, events));
+            Command::OpenRoom(own, told, reply) => {
+                let (events, receiver) = Events::new(self.config.event_queue);
                 // Whoever asked may have gone; dropping what is opened closes the room.
-                drop(reply.send((Opened::new(own, key), receiver)));
+                drop(told.send(receiver));
+                self.open_part(own, HOME, events, reply, link);
+            }
+            Command::OpenPart(own, part, queue, reply) => {
+                self.open_part(own, part, Events::of(queue), reply, link);
             }
             Command::Room(key, RoomCommand::Close(reply)) => {
-                self.close_room(key, "closed", link, now);
+                self.close_room(key, CLOSED, link, now);
                 answer(reply, Ok(()));
             }
             Command::Room(key, command) => self.carry_out_in(key, command, link, now),
         }
+    }
+
+    fn open_part(
+        &mut self,
+        own: Arc<Link>,
+        part: PartKey,
+        events: Events,
+        reply: oneshot::Sender<Opened>,
+        link: &Link,
+    ) {
+        if self.rooms.len() >= ROOMS_MAX {
+            tracing::warn!("a media worker has {ROOMS_MAX} rooms and opens no more");
+            count_load(link, 1, 0);
+            return;
+        }
+        let key = self.rooms.insert_with(|key| RoomState::new(key, part, events));
+        // As above: nobody may be left to hear it.
+        drop(reply.send(Opened::new(own, key)));
     }
 
     fn carry_out_in(&mut self, key: Key, command: RoomCommand, link: &Link, now: Instant) {
@@ -99,6 +138,16 @@ impl Worker {
                     answer(reply, room.update_subscription(ctx, participant, track, settings));
                 }
                 RoomCommand::SendData(to, kind, data, _permit) => room.send_data(ctx, &to, kind, &data),
+                RoomCommand::ShareEvents(reply) => answer(reply, Ok(room.events.share())),
+                RoomCommand::Import(publisher, spec, origin, reply) => {
+                    answer(reply, room.import(publisher, *spec, origin));
+                }
+                RoomCommand::Export(track, target, reply) => {
+                    answer(reply, room.export(ctx, track, target));
+                }
+                RoomCommand::EndExport(track, part, reply) => {
+                    answer(reply, room.end_export(track, part));
+                }
                 RoomCommand::Close(reply) => answer(reply, Ok(())),
             }
             room.dirty = true;
@@ -113,7 +162,7 @@ impl Worker {
             self.close_peer(peer, &link.metrics, now);
         }
         count_load(link, room.participants() + 1, 0);
-        room.close(reason);
+        room.close(reason, !matches!(reason, CLOSED | DROPPED));
     }
 
     pub(super) fn close_all(&mut self, link: &Link) {

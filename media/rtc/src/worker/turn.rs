@@ -35,6 +35,7 @@ const DEADLINE_FAR: Duration = Duration::from_secs(3_600);
 impl Worker {
     pub(super) fn turn(&mut self, link: &Link, now: Instant) {
         self.take_commands(link, now);
+        self.take_relayed(link, now);
         self.receive(&link.metrics, now);
         self.meet_deadlines(&link.metrics, now);
         if now >= self.next_tick {
@@ -172,7 +173,7 @@ impl Worker {
 
     fn event(&mut self, room: Key, key: Key, event: Event, metrics: &Metrics, now: Instant) {
         self.with_room(room, metrics, now, |room, ctx| match event {
-            Event::RtpPacket(packet) => room.on_rtp(ctx, key, &packet),
+            Event::RtpPacket(packet) => room.on_rtp(ctx, key, packet),
             Event::KeyframeRequest(request) => room.on_keyframe_request(ctx, key, request.mid),
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
                 room.on_estimate(ctx, key, estimate)
@@ -203,12 +204,15 @@ impl Worker {
                 self.with_room(room, metrics, now, |room, ctx| room.resume_data(ctx, key));
             }
         }
-        let mut participants = 0;
+        let (mut participants, mut homes) = (0, 0);
         for key in self.rooms.keys() {
             self.with_room(key, metrics, now, super::RoomState::tick);
-            participants += self.rooms.get(key).map_or(0, super::RoomState::participants);
+            if let Some(room) = self.rooms.get(key) {
+                participants += room.participants();
+                homes += u64::from(room.is_home());
+            }
         }
-        metrics.rooms.set(self.rooms.len() as u64);
+        metrics.rooms.set(homes);
         metrics.participants.set(participants as u64);
         metrics.connections.set(self.peers.len() as u64);
     }
