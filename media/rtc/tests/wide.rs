@@ -72,7 +72,7 @@ impl Call {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sound_and_picture_come_from_another_worker() {
-    let mut call = call(SlotSettings::default()).await;
+    let mut call = Box::pin(call(SlotSettings::default())).await;
     let metrics = call.scene.media.metrics();
     assert!(metrics.relayed > 60 && metrics.dropped_relay == 0, "{metrics:?}");
     call.until("it is counted as one room", |scene, _, _| {
@@ -102,7 +102,7 @@ async fn sound_and_picture_come_from_another_worker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wishes_for_layers_and_keyframes_go_back() {
-    let mut call = call(low()).await;
+    let mut call = Box::pin(call(low())).await;
     let wanted = |scene: &Scene, level: Option<u8>| {
         scene.seen.iter().rev().find_map(|event| match event {
             MediaEvent::SubscribedQuality {
@@ -129,7 +129,7 @@ async fn wishes_for_layers_and_keyframes_go_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_muted_track_is_silent_everywhere_and_an_ended_one_gone() {
-    let mut call = call(SlotSettings::default()).await;
+    let mut call = Box::pin(call(SlotSettings::default())).await;
     call.scene.room.set_track_muted(TrackKey(10), true).await.unwrap();
     // What was on its way arrives.
     let video = call.video.clone();
