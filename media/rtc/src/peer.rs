@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parley_media_core::{ParticipantKey, Spatial, TrackKey};
@@ -25,6 +25,9 @@ use crate::{
 
 /// Outputs taken of one state machine in a row; what remains comes in the next turn.
 const OUTPUTS_PER_DRAIN: usize = 20_000;
+/// The pacer lets one packet go between two timeouts and asks for the next at once. A deadline
+/// so near is met in the same drain; a later one is a pause that the pacer wants.
+const AT_ONCE: Duration = Duration::from_micros(2);
 /// Distinct addresses from which a client may have verified itself.
 const ADDRESSES_LEARNED_MAX: usize = 512;
 /// Incoming streams remembered; a client has three per camera and its repairs.
@@ -65,6 +68,8 @@ pub(crate) struct Peer {
     pub(crate) failure_told: bool,
     incoming: HashMap<Ssrc, Incoming>,
     broken: bool,
+    /// The last time that the state machine was told; it takes no earlier one.
+    clock: Instant,
     rtc: Box<Rtc>,
 }
 
@@ -90,6 +95,7 @@ impl Peer {
             failure_told: false,
             incoming: HashMap::new(),
             broken: false,
+            clock: now,
             rtc,
         }
     }
@@ -144,7 +150,8 @@ impl Peer {
 
     /// Tells the time; also needed after writing, before anything leaves.
     pub(crate) fn tick(&mut self, now: Instant, metrics: &Metrics) {
-        self.input(Input::Timeout(now), metrics);
+        self.clock = self.clock.max(now);
+        self.input(Input::Timeout(self.clock), metrics);
     }
 
     /// Begins the goodbye; what it sends comes with the next drain.
@@ -167,9 +174,10 @@ impl Peer {
         if self.broken {
             return;
         }
-        let (rtc, registered) = (&mut self.rtc, &mut self.registered);
-        let drained =
-            catch_unwind(AssertUnwindSafe(|| drain(rtc, registered, key, sockets, demux, events, metrics)));
+        let (rtc, registered, clock) = (&mut self.rtc, &mut self.registered, &mut self.clock);
+        let drained = catch_unwind(AssertUnwindSafe(|| {
+            drain(rtc, clock, registered, key, sockets, demux, events, metrics)
+        }));
         match drained {
             Ok(Some(deadline)) => self.deadline = deadline,
             Ok(None) => self.broken = true,
@@ -216,8 +224,10 @@ impl Peer {
 }
 
 /// Polls until the state machine is at rest: the next deadline, or `None` if it failed.
+#[allow(clippy::too_many_arguments)]
 fn drain(
     rtc: &mut Rtc,
+    clock: &mut Instant,
     registered: &mut Registered,
     key: Key,
     sockets: &mut Sockets,
@@ -225,10 +235,21 @@ fn drain(
     events: &mut Vec<Event>,
     metrics: &Metrics,
 ) -> Option<Instant> {
+    let mut sent = false;
     for _ in 0..OUTPUTS_PER_DRAIN {
         match rtc.poll_output() {
+            // Only what sends is called again: nothing is always due and never done.
+            Ok(Output::Timeout(at)) if sent && at <= *clock + AT_ONCE => {
+                sent = false;
+                *clock = at.max(*clock);
+                if let Err(error) = rtc.handle_input(Input::Timeout(*clock)) {
+                    tracing::debug!(%error, "peer failed");
+                    return None;
+                }
+            }
             Ok(Output::Timeout(at)) => return Some(at),
             Ok(Output::Transmit(transmit)) => {
+                sent = true;
                 if is_binding_success(&transmit.contents) {
                     demux.learn(key, registered, transmit.destination);
                 }
@@ -241,7 +262,7 @@ fn drain(
             }
         }
     }
-    Some(Instant::now())
+    Some(*clock)
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ impl Worker {
             for key in std::mem::take(&mut self.touched) {
                 let Some(peer) = self.peers.get_mut(key) else { continue };
                 peer.touched = false;
-                peer.tick(now, metrics);
+                // Not the turn's time: what goes now is stamped for the receiver's estimate.
+                peer.tick(Instant::now(), metrics);
                 self.drain(key, metrics, now);
             }
         }

@@ -3,14 +3,16 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
-    io::ErrorKind,
+    io::{ErrorKind, IoSliceMut},
     net::{SocketAddr, UdpSocket},
-    time::Instant,
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use parley_media_rtc::*;
+use quinn_udp::{RecvMeta, UdpSocketState};
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
     bwe::Bitrate,
@@ -23,6 +25,15 @@ use str0m::{
 
 mod scene;
 pub use scene::Scene;
+
+/// A deadline so near means that more may go at once.
+const PACER_STEP: Duration = Duration::from_micros(2);
+/// Datagrams of one sender come merged.
+const GRO_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What a client got on one section.
 #[derive(Debug, Default)]
@@ -38,6 +49,7 @@ pub struct Got {
 pub struct Client {
     pub rtc: Rtc,
     socket: UdpSocket,
+    udp: UdpSocketState,
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
     pub connected: bool,
@@ -48,14 +60,17 @@ pub struct Client {
     pub keyframe_requests: Vec<KeyframeRequest>,
     /// Sections on which this client receives.
     pub receiving: Vec<Mid>,
+    /// Packets are counted and not kept.
+    pub counting: bool,
+    pub counted: u64,
     sequence: u64,
 }
 
-fn socket() -> (UdpSocket, SocketAddr) {
+fn socket() -> (UdpSocket, UdpSocketState, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_nonblocking(true).unwrap();
+    let udp = UdpSocketState::new((&socket).into()).unwrap();
     let local = socket.local_addr().unwrap();
-    (socket, local)
+    (socket, udp, local)
 }
 
 impl Default for Client {
@@ -70,7 +85,7 @@ impl Client {
     }
 
     pub fn with(config: RtcConfig) -> Self {
-        let (socket, local) = socket();
+        let (socket, udp, local) = socket();
         let provider = std::sync::Arc::new(str0m::crypto::from_feature_flags());
         let mut rtc = config
             .set_crypto_provider(provider)
@@ -81,6 +96,7 @@ impl Client {
         Self {
             rtc,
             socket,
+            udp,
             local,
             pending: None,
             connected: false,
@@ -90,6 +106,8 @@ impl Client {
             got: BTreeMap::new(),
             keyframe_requests: Vec::new(),
             receiving: Vec::new(),
+            counting: false,
+            counted: 0,
             sequence: 1000,
         }
     }
@@ -144,8 +162,9 @@ impl Client {
     /// An offer with new ICE credentials, from a new socket.
     pub fn restart_offer(&mut self) -> String {
         let old = Candidate::host(self.local, "udp").unwrap();
-        let (socket, local) = socket();
+        let (socket, udp, local) = socket();
         self.socket = socket;
+        self.udp = udp;
         self.local = local;
         self.rtc.direct_api().invalidate_candidate(&old);
         let receiving = self.receiving.clone();
@@ -220,27 +239,48 @@ impl Client {
     pub fn step(&mut self) {
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
         self.drain();
-        let mut buffer = [0; 2000];
+        BUFFER.with_borrow_mut(|buffer| self.read(buffer));
+    }
+
+    fn read(&mut self, buffer: &mut Vec<u8>) {
+        buffer.resize(GRO_BYTES, 0);
+        let mut meta = [RecvMeta::default()];
         loop {
-            let (length, source) = match self.socket.recv_from(&mut buffer) {
-                Ok(read) => read,
+            let mut slices = [IoSliceMut::new(buffer)];
+            match self.udp.recv((&self.socket).into(), &mut slices, &mut meta) {
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // An ICMP answer to a closed port.
                 Err(_) => continue,
-            };
-            let Ok(receive) = Receive::new(Protocol::Udp, source, self.local, &buffer[..length]) else {
-                continue;
-            };
-            self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-            self.drain();
+            }
+            // When it came, not when this client gets to read it: that is what the sender's
+            // estimate goes by.
+            let [meta] = &meta;
+            let age = meta.timestamp.and_then(|at| (SystemTime::UNIX_EPOCH + at).elapsed().ok());
+            let came = Instant::now() - age.unwrap_or_default();
+            for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {
+                let Ok(receive) = Receive::new(Protocol::Udp, meta.addr, self.local, datagram) else {
+                    continue;
+                };
+                self.rtc.handle_input(Input::Receive(came, receive)).unwrap();
+                self.drain();
+            }
         }
     }
 
     fn drain(&mut self) {
+        // The pacer lets one packet go between two timeouts.
+        let (mut clock, mut sent) = (Instant::now(), false);
         loop {
             match self.rtc.poll_output().unwrap() {
+                Output::Timeout(at) if sent && at <= clock + PACER_STEP => {
+                    sent = false;
+                    clock = clock.max(at);
+                    self.rtc.handle_input(Input::Timeout(clock)).unwrap();
+                }
                 Output::Timeout(_) => return,
                 Output::Transmit(transmit) => {
+                    sent = true;
                     let _ = self.socket.send_to(&transmit.contents, transmit.destination);
                 }
                 Output::Event(event) => self.event(event),
@@ -261,6 +301,7 @@ impl Client {
                 self.data.push((label, data.data));
             }
             Event::KeyframeRequest(request) => self.keyframe_requests.push(request),
+            Event::RtpPacket(_) if self.counting => self.counted += 1,
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
                 let got = self.got.entry(mid.to_string()).or_default();

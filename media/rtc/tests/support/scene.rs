@@ -25,7 +25,10 @@ impl Scene {
     }
 
     pub async fn open_with(config: MediaConfig) -> Self {
-        let media = Media::start(config).unwrap();
+        Self::open_on(Media::start(config).unwrap()).await
+    }
+
+    pub async fn open_on(media: Media) -> Self {
         let (room, events) = media.open_room().await.unwrap();
         Self { media, room, events, seen: Vec::new() }
     }
