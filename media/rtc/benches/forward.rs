@@ -273,7 +273,7 @@ async fn main() {
     let media = Media::start(config()).unwrap();
     let mut stages = Vec::new();
     for number in 0..options.rooms {
-        stages.push(Stage::open(&media, number, &options).await);
+        stages.push(Box::pin(Stage::open(&media, number, &options)).await);
     }
     println!("{options:?}, {} kbit/s each", options.bits_per_second() / 1_000);
     // Estimates grow, pictures begin.
