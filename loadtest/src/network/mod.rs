@@ -9,8 +9,14 @@ mod conditions;
 mod link;
 #[cfg(test)]
 mod link_tests;
+pub mod picture;
+mod proxy;
 mod random;
+pub mod scenarios;
+pub mod sound;
 
 pub use conditions::{Conditions, Jitter, Loss, Queue, Reorder, Schedule};
 pub use link::{Counts, Fate, Link};
+pub use proxy::{Passed, Proxy};
 pub use random::Random;
+pub use scenarios::Scenario;
