@@ -309,6 +309,15 @@ impl Room {
         self.slots.at(self.slots.index(slot)?)?.shown()
     }
 
+    /// The layer that each slot shows which is to show video; `None` = it waits for bandwidth or
+    /// for a keyframe.
+    pub fn video_slots(&self) -> impl Iterator<Item = Option<Spatial>> {
+        self.slots.iter().filter_map(|slot| {
+            let track = self.tracks.get(&slot.track?)?;
+            (track.video() && !track.muted && slot.settings.enabled).then(|| slot.shown())
+        })
+    }
+
     /// Takes the slot off the receivers of its track.
     fn unlink(&mut self, index: SlotIndex) {
         let track = self.slots.at(index).and_then(|slot| slot.track);

@@ -37,6 +37,10 @@ impl Slots {
         Some(slot)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.places.iter().flatten()
+    }
+
     pub(crate) fn index(&self, key: SlotKey) -> Option<SlotIndex> {
         self.by_key.get(&key).copied()
     }

@@ -132,6 +132,11 @@ impl Media {
         sum
     }
 
+    /// The same of each worker by itself.
+    pub fn metrics_by_worker(&self) -> Vec<MetricsSnapshot> {
+        self.shared.workers.iter().map(|worker| worker.link.metrics.read()).collect()
+    }
+
     /// Opens a room on the worker with the least to do.
     pub async fn open_room(&self) -> Result<(RoomHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         let shared = &self.shared;

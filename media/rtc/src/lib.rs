@@ -28,6 +28,7 @@ mod command;
 mod demux;
 mod descriptor;
 mod handle;
+mod histogram;
 mod layout;
 mod metrics;
 mod negotiation;
@@ -42,5 +43,6 @@ mod worker;
 
 pub use api::*;
 pub use handle::Media;
-pub use metrics::MetricsSnapshot;
+pub use histogram::HistogramSnapshot;
+pub use metrics::{Metric, MetricsSnapshot, Value};
 pub use rooms::RoomHandle;

@@ -2,96 +2,208 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counters of one worker; only its thread writes.
-        #[derive(Debug, Default)]
+use crate::histogram::{Histogram, HistogramSnapshot};
+
+macro_rules! metrics {
+    (
+        counters { $($(#[doc = $counter_help:literal])+ $counter:ident,)* }
+        gauges { $($(#[doc = $gauge_help:literal])+ $gauge:ident,)* }
+        histograms { $($(#[doc = $histogram_help:literal])+ $histogram:ident: $bounds:ident,)* }
+    ) => {
+        /// What one worker counts; only its thread writes.
+        #[derive(Debug)]
         pub(crate) struct Metrics {
-            $(pub(crate) $name: Counter,)*
+            $(pub(crate) $counter: Counter,)*
+            $(pub(crate) $gauge: Counter,)*
+            $(pub(crate) $histogram: Histogram,)*
         }
 
-        /// A reading of all counters, summed over the workers.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        impl Default for Metrics {
+            fn default() -> Self {
+                Self {
+                    $($counter: Counter::default(),)*
+                    $($gauge: Counter::default(),)*
+                    $($histogram: Histogram::new($bounds),)*
+                }
+            }
+        }
+
+        /// A reading: of one worker, or summed over all.
+        #[derive(Clone, Debug, PartialEq)]
         pub struct MetricsSnapshot {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $counter_help])+ pub $counter: u64,)*
+            $($(#[doc = $gauge_help])+ pub $gauge: u64,)*
+            $($(#[doc = $histogram_help])+ pub $histogram: HistogramSnapshot,)*
+        }
+
+        impl Default for MetricsSnapshot {
+            fn default() -> Self {
+                Metrics::default().read()
+            }
         }
 
         impl Metrics {
+            pub(crate) fn read(&self) -> MetricsSnapshot {
+                MetricsSnapshot {
+                    $($counter: self.$counter.value(),)*
+                    $($gauge: self.$gauge.value(),)*
+                    $($histogram: self.$histogram.read(),)*
+                }
+            }
+
             pub(crate) fn add_to(&self, sum: &mut MetricsSnapshot) {
-                $(sum.$name = sum.$name.wrapping_add(self.$name.value());)*
+                $(sum.$counter = sum.$counter.wrapping_add(self.$counter.value());)*
+                $(sum.$gauge = sum.$gauge.wrapping_add(self.$gauge.value());)*
+                $(sum.$histogram.add(&self.$histogram.read());)*
             }
         }
 
         impl MetricsSnapshot {
-            /// Name and value of each counter, for exposition. Names are stable.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)*].into_iter()
+            /// Each metric with its name and what it is, for exposition. Names are stable.
+            pub fn iter(&self) -> impl Iterator<Item = Metric<'_>> {
+                [
+                    $(Metric {
+                        name: stringify!($counter),
+                        help: concat!($($counter_help),+).trim_ascii_start(),
+                        value: Value::Counter(self.$counter),
+                    },)*
+                    $(Metric {
+                        name: stringify!($gauge),
+                        help: concat!($($gauge_help),+).trim_ascii_start(),
+                        value: Value::Gauge(self.$gauge),
+                    },)*
+                    $(Metric {
+                        name: stringify!($histogram),
+                        help: concat!($($histogram_help),+).trim_ascii_start(),
+                        value: Value::Histogram(&self.$histogram),
+                    },)*
+                ]
+                .into_iter()
             }
         }
     };
 }
 
-counters! {
-    /// Datagrams received.
-    packets_in,
-    /// Bytes of UDP payload received.
-    bytes_in,
-    /// Datagrams sent.
-    packets_out,
-    /// Bytes of UDP payload sent.
-    bytes_out,
-    /// System calls by which the datagrams were sent.
-    send_calls,
-    /// RTP packets of declared tracks received.
-    rtp_in,
-    /// RTP packets written to subscribers.
-    rtp_out,
-    /// Dropped: neither STUN, DTLS, RTP nor RTCP, or not parsable.
-    dropped_garbage,
-    /// Dropped: from an address that no peer has verified.
-    dropped_unknown_address,
-    /// Dropped: STUN for credentials that nobody has.
-    dropped_unknown_ufrag,
-    /// Dropped: refused by the peer's state machine (bad DTLS, bad SRTP and the like).
-    dropped_refused,
-    /// Dropped on sending: the socket's buffer was full.
-    dropped_send_full,
-    /// Dropped on sending: the system refused the datagram.
-    dropped_send_error,
-    /// Dropped: RTP of a section that no declared track has.
-    dropped_untracked_rtp,
-    /// Dropped: the subscriber has no payload type for the codec.
-    dropped_no_payload_type,
-    /// Packets relayed to other parts of their rooms.
-    relayed,
-    /// Dropped: the inbox of another worker was full.
-    dropped_relay,
-    /// Data messages dropped because a queue was full.
-    dropped_data,
-    /// Events dropped because signaling was late.
-    dropped_events,
-    /// Keyframes asked of publishers.
-    keyframes_requested,
-    /// Keyframe requests received of subscribers.
-    keyframe_requests_in,
-    /// Data messages received.
-    data_in,
-    /// Data messages sent.
-    data_out,
-    /// Rooms open (gauge).
-    rooms,
-    /// Participants (gauge).
-    participants,
-    /// Peer connections (gauge).
-    connections,
-    /// Peer connections closed because their state machine failed.
-    connections_failed,
-    /// Panics caught in a peer's state machine (it is closed) or in a room (it is closed).
-    panics,
-    /// Rooms closed because their event queue was full.
-    rooms_overloaded,
-    /// Turns of the worker loop that took longer than the lateness bound.
-    late_turns,
+metrics! {
+    counters {
+        /// Datagrams received.
+        packets_in,
+        /// Bytes of UDP payload received.
+        bytes_in,
+        /// Datagrams sent.
+        packets_out,
+        /// Bytes of UDP payload sent.
+        bytes_out,
+        /// System calls by which the datagrams were sent.
+        send_calls,
+        /// RTP packets of declared tracks received.
+        rtp_in,
+        /// RTP packets written to subscribers.
+        rtp_out,
+        /// Dropped: neither STUN, DTLS, RTP nor RTCP, or not parsable.
+        dropped_garbage,
+        /// Dropped: from an address that no peer has verified.
+        dropped_unknown_address,
+        /// Dropped: STUN for credentials that nobody has.
+        dropped_unknown_ufrag,
+        /// Dropped: refused by the peer's state machine (bad DTLS, bad SRTP and the like).
+        dropped_refused,
+        /// Dropped on sending: the socket's buffer was full.
+        dropped_send_full,
+        /// Dropped on sending: the system refused the datagram.
+        dropped_send_error,
+        /// Dropped: RTP of a section that no declared track has.
+        dropped_untracked_rtp,
+        /// Dropped: the subscriber has no payload type for the codec.
+        dropped_no_payload_type,
+        /// Packets relayed to other parts of their rooms.
+        relayed,
+        /// Dropped: the inbox of another worker was full.
+        dropped_relay,
+        /// Data messages dropped because a queue was full.
+        dropped_data,
+        /// Events dropped because signaling was late.
+        dropped_events,
+        /// Keyframes asked of publishers.
+        keyframes_requested,
+        /// Keyframe requests received of subscribers.
+        keyframe_requests_in,
+        /// Data messages received.
+        data_in,
+        /// Data messages sent.
+        data_out,
+        /// Peer connections closed because their state machine failed.
+        connections_failed,
+        /// Panics caught in a peer's state machine (it is closed) or in a room (it is closed).
+        panics,
+        /// Rooms closed because their event queue was full.
+        rooms_overloaded,
+        /// Turns of the worker loop that took longer than the lateness bound.
+        late_turns,
+        /// NACKed packets of publishers asked for again.
+        nacks_sent,
+        /// Packets that subscribers asked for again.
+        nacks_received,
+        /// Packets lost on the way to subscribers, by their reports.
+        lost_downstream,
+        /// Microseconds in which the worker was busy.
+        busy_micros,
+    }
+    gauges {
+        /// Rooms open.
+        rooms,
+        /// Participants.
+        participants,
+        /// Peer connections.
+        connections,
+        /// Video streams to subscribers that show the lowest layer.
+        video_low,
+        /// Video streams to subscribers that show the middle layer.
+        video_medium,
+        /// Video streams to subscribers that show the highest layer.
+        video_high,
+        /// Video streams to subscribers that wait for bandwidth or for a keyframe.
+        video_waiting,
+    }
+    histograms {
+        /// Seconds from the arrival of a packet to the system call that sends it on.
+        forward_delay_seconds: DELAYS,
+        /// Round-trip times of connections, seconds; each connection every two seconds.
+        round_trip_seconds: TIMES,
+        /// Jitter of received streams, seconds; each stream every two seconds.
+        jitter_seconds: TIMES,
+        /// Estimates of what can be sent to a participant, bits per second; at each change.
+        estimate_bps: RATES,
+        /// Share of packets lost from participants, 0 to 1; each connection every two seconds.
+        loss_upstream_ratio: SHARES,
+        /// Share of packets lost to participants, 0 to 1; each connection every two seconds.
+        loss_downstream_ratio: SHARES,
+    }
+}
+
+/// Upper bounds in seconds.
+const DELAYS: &[f64] =
+    &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25];
+const TIMES: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0];
+const RATES: &[f64] = &[1e5, 2e5, 5e5, 1e6, 1.5e6, 2e6, 3e6, 5e6, 1e7, 2e7];
+const SHARES: &[f64] = &[0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+
+/// One metric, for exposition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric<'a> {
+    pub name: &'static str,
+    /// What it counts, in a sentence.
+    pub help: &'static str,
+    pub value: Value<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Only grows.
+    Counter(u64),
+    /// As it is now.
+    Gauge(u64),
+    Histogram(&'a HistogramSnapshot),
 }
 
 /// A number that one thread writes and others read.
@@ -124,12 +236,19 @@ mod tests {
     fn snapshot_sums_over_workers() {
         let (a, b) = (Metrics::default(), Metrics::default());
         a.packets_in.add(3);
+        a.forward_delay_seconds.observe(0.000_3);
+        b.forward_delay_seconds.observe(7.0);
         b.packets_in.inc();
         b.rooms.set(2);
         let mut sum = MetricsSnapshot::default();
         a.add_to(&mut sum);
         b.add_to(&mut sum);
         assert_eq!((sum.packets_in, sum.rooms), (4, 2));
-        assert!(sum.iter().any(|(name, value)| name == "packets_in" && value == 4));
+        assert!(sum.iter().any(|metric| metric.name == "packets_in" && metric.value == Value::Counter(4)));
+        let delays = &sum.forward_delay_seconds;
+        assert_eq!(delays.count(), 2);
+        assert_eq!(delays.cumulative().map(|(_, count)| count).collect::<Vec<_>>()[2..5], [0, 1, 1]);
+        assert!((delays.sum - 7.0003).abs() < 1e-9);
+        assert!(sum.iter().all(|metric| !metric.help.is_empty()));
     }
 }

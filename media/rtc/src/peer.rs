@@ -19,6 +19,7 @@ use crate::{
     codecs::InPayload,
     demux::{Demux, Registered, is_binding_success},
     metrics::Metrics,
+    room::Reported,
     sockets::Sockets,
     timers::Armed,
 };
@@ -66,6 +67,7 @@ pub(crate) struct Peer {
     pub(crate) heard: Option<Instant>,
     /// Signaling has been told that the connection failed.
     pub(crate) failure_told: bool,
+    pub(crate) reported: Reported,
     incoming: HashMap<Ssrc, Incoming>,
     broken: bool,
     /// The last time that the state machine was told; it takes no earlier one.
@@ -93,6 +95,7 @@ impl Peer {
             link: Link::New,
             heard: None,
             failure_told: false,
+            reported: Reported::default(),
             incoming: HashMap::new(),
             broken: false,
             clock: now,

@@ -6,6 +6,7 @@ mod negotiate;
 mod publish;
 mod relay;
 mod route;
+mod stats;
 mod subscribe;
 
 use std::{
@@ -37,6 +38,7 @@ use crate::{
     timers::Armed,
 };
 pub(crate) use events::Events;
+pub(crate) use stats::Reported;
 
 /// Participants of one room.
 const PARTICIPANTS_MAX: usize = 5_000;
@@ -346,6 +348,14 @@ impl RoomState {
             }
         }
         self.repeat_wishes(ctx);
+    }
+
+    /// Video streams that show each layer, lowest first; the last: those that wait.
+    pub(crate) fn count_layers(&self, counts: &mut [u64; 4]) {
+        for shown in self.core.video_slots() {
+            let place = shown.map_or(3, |layer| usize::from(layer.0).min(2));
+            counts[place] += 1;
+        }
     }
 
     /// The core's clock has come.

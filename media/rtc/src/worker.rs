@@ -124,11 +124,9 @@ impl Worker {
             for event in polled.iter().filter(|event| event.token() != WAKER) {
                 self.sockets.set_readable(event.token());
             }
-            let began = Instant::now();
+            let (began, forwarded) = (Instant::now(), link.metrics.rtp_out.value());
             self.turn(link, began);
-            if began.elapsed() > TURN_LATE {
-                link.metrics.late_turns.inc();
-            }
+            note_turn(&link.metrics, began.elapsed(), link.metrics.rtp_out.value() - forwarded);
         }
         self.close_all(link);
     }
@@ -174,6 +172,18 @@ impl Worker {
             self.ending.push((key, OVERLOAD));
         }
         result.ok()
+    }
+}
+
+/// Counts a turn. Packets are read at its beginning and sent at its end, so that its time is what
+/// they were held up here.
+fn note_turn(metrics: &Metrics, took: Duration, forwarded: u64) {
+    metrics.busy_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    if forwarded > 0 {
+        metrics.forward_delay_seconds.observe_many(took.as_secs_f64(), forwarded);
+    }
+    if took > TURN_LATE {
+        metrics.late_turns.inc();
     }
 }
 

@@ -1,23 +1,17 @@
 //! The way of a packet: from a publisher's connection through the core to the receivers'.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
-use parley_media_core::{
-    Codec, Forward, LinkStats, MediaKind, ParticipantKey, RtpIn, SenderReport, Spatial, TrackKey,
-};
+use parley_media_core::{Codec, Forward, ParticipantKey, RtpIn, SenderReport, Spatial, TrackKey};
 use str0m::{
     bwe::Bitrate,
     media::{KeyframeRequestKind, Mid, Pt},
     rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
-    stats::{MediaIngressStats, PeerStats},
 };
 
 use super::{Context, Origin, RoomState, Slot, relay::send};
 use crate::{
-    Connection, MediaEvent, StreamState,
+    MediaEvent, StreamState,
     arena::Key,
     codecs::{InPayload, OutPayload, mime},
     descriptor,
@@ -130,36 +124,10 @@ impl RoomState {
         let participant = peer.participant;
         if self.participants.get(&participant).is_some_and(|state| state.outgoing() == from) {
             tracing::trace!(?participant, bps = estimate.as_u64(), "estimate");
+            ctx.metrics.estimate_bps.observe(estimate.as_f64());
             self.core.handle_estimate(participant, estimate.as_u64(), ctx.now);
             self.dirty = true;
         }
-    }
-
-    pub(crate) fn on_peer_stats(&mut self, ctx: &mut Context<'_>, from: Key, stats: &PeerStats) {
-        let Some(peer) = ctx.peers.get(from) else { return };
-        let Some(state) = self.participants.get_mut(&peer.participant) else { return };
-        if peer.connection == Connection::Publisher {
-            state.link.loss_up = stats.ingress_loss_fraction.unwrap_or(0.0);
-        }
-        if from == state.outgoing() {
-            state.link.loss_down = stats.egress_loss_fraction.unwrap_or(0.0);
-        }
-        let checks = stats.selected_candidate_pair.as_ref().and_then(|pair| pair.current_round_trip_time);
-        state.link.rtt = stats.rtt.or(checks).or(state.link.rtt);
-        let link: LinkStats = state.link;
-        state.link.jitter = None;
-        self.core.handle_link_stats(peer.participant, link, ctx.now);
-        self.dirty = true;
-    }
-
-    /// Keeps the largest jitter until the next report to the core.
-    pub(crate) fn on_ingress_stats(&mut self, ctx: &Context<'_>, from: Key, stats: &MediaIngressStats) {
-        let Some(peer) = ctx.peers.get(from) else { return };
-        let Some(state) = self.participants.get_mut(&peer.participant) else { return };
-        let Some(section) = state.published.section(&stats.mid.to_string()) else { return };
-        let clock_rate: u64 = if section.kind == MediaKind::Audio { 48_000 } else { 90_000 };
-        let jitter = Duration::from_micros(u64::from(stats.jitter) * 1_000_000 / clock_rate);
-        state.link.jitter = state.link.jitter.max(Some(jitter));
     }
 
     pub(super) fn request_keyframe(&mut self, ctx: &mut Context<'_>, track: TrackKey, spatial: Spatial) {

@@ -187,6 +187,7 @@ impl Worker {
             Event::ChannelClose(id) => room.on_channel_close(ctx, key, id),
             Event::PeerStats(stats) => room.on_peer_stats(ctx, key, &stats),
             Event::MediaIngressStats(stats) => room.on_ingress_stats(ctx, key, &stats),
+            Event::MediaEgressStats(stats) => super::RoomState::on_egress_stats(ctx, key, &stats),
             Event::Closed => room.peer_failed(ctx, key),
             _ => {}
         });
@@ -205,15 +206,21 @@ impl Worker {
                 self.with_room(room, metrics, now, |room, ctx| room.resume_data(ctx, key));
             }
         }
-        let (mut participants, mut homes) = (0, 0);
+        let (mut participants, mut homes, mut layers) = (0, 0, [0; 4]);
         for key in self.rooms.keys() {
             self.with_room(key, metrics, now, super::RoomState::tick);
             if let Some(room) = self.rooms.get(key) {
                 participants += room.participants();
                 homes += u64::from(room.is_home());
+                room.count_layers(&mut layers);
             }
         }
         metrics.rooms.set(homes);
+        let [low, medium, high, waiting] = layers;
+        metrics.video_low.set(low);
+        metrics.video_medium.set(medium);
+        metrics.video_high.set(high);
+        metrics.video_waiting.set(waiting);
         metrics.participants.set(participants as u64);
         metrics.connections.set(self.peers.len() as u64);
     }
