@@ -25,12 +25,21 @@ pub enum ListenError {
 pub struct Listeners {
     pub http: Option<(SocketAddr, TcpListener)>,
     pub https: Option<(SocketAddr, TcpListener)>,
+    pub metrics: Option<(SocketAddr, TcpListener)>,
+}
+
+/// What is served where.
+#[derive(Debug)]
+pub struct Routers {
+    pub main: Router,
+    pub metrics: Router,
 }
 
 impl Listeners {
     /// Binds what is configured, so that a port in use is reported before anything else starts.
-    pub fn bind(config: &HttpConfig) -> Result<Self, ListenError> {
+    pub fn bind(config: &HttpConfig, metrics: Option<SocketAddr>) -> Result<Self, ListenError> {
         Ok(Self {
+            metrics: bind(metrics, "metrics.listen")?,
             http: bind(config.listen, "http.listen")?,
             https: bind(config.https_listen, "https.listen")?,
         })
@@ -62,15 +71,19 @@ impl Serving {
     pub async fn start(
         listeners: Listeners,
         certificate: &Certificate,
-        router: Router,
+        routers: Routers,
     ) -> Result<Self, ListenError> {
         let mut serving = Self { handles: Vec::new(), tasks: JoinSet::new() };
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        if let Some((address, listener)) = listeners.http {
+        let plain = [
+            (listeners.http, "http.listen", routers.main.clone()),
+            (listeners.metrics, "metrics.listen", routers.metrics),
+        ];
+        for (listener, setting, router) in plain {
+            let Some((address, listener)) = listener else { continue };
             let handle = Handle::new();
-            let failed = |source| ListenError::Bind { address, setting: "http.listen", source };
+            let failed = |source| ListenError::Bind { address, setting, source };
             let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
-            serving.tasks.spawn(server.serve(service.clone()));
+            serving.tasks.spawn(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()));
             serving.handles.push(handle);
         }
         if let Some((address, listener)) = listeners.https {
@@ -83,6 +96,7 @@ impl Serving {
                 |source| ListenError::Certificate { path: certificate.chain.display().to_string(), source },
             )?;
             let server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle.clone());
+            let service = routers.main.into_make_service_with_connect_info::<SocketAddr>();
             serving.tasks.spawn(server.serve(service));
             serving.handles.push(handle);
         }

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod keys;
 mod listeners;
+mod metrics;
 mod pages;
 mod serve;
 mod telemetry;

@@ -30,8 +30,8 @@ use crate::{
     cli::print_line,
     config::{Config, host_and_port},
     keys::Keys,
-    listeners::{ListenError, Listeners, Serving},
-    pages, telemetry, tls,
+    listeners::{ListenError, Listeners, Routers, Serving},
+    metrics, pages, telemetry, tls,
 };
 
 /// How long media workers have for their goodbyes.
@@ -103,7 +103,7 @@ impl Running {
         let data_error = |source| ServeError::Data { folder: config.data.display().to_string(), source };
         let keys = Keys::load_or_make(&config).map_err(data_error)?;
         let certificate = tls::certificate(&config).map_err(data_error)?;
-        let listeners = Listeners::bind(&config.http)?;
+        let listeners = Listeners::bind(&config.http, config.metrics_listen)?;
         let media = Media::start(media_config(&config))?;
         let signaling = Signaling::new(signaling_config(&config, &keys), media.clone());
         let app = app(&config, &keys, &signaling).await?;
@@ -127,10 +127,12 @@ impl Running {
         let addresses = Addresses {
             http: listeners.http.as_ref().map(|(address, _)| *address),
             https: listeners.https.as_ref().map(|(address, _)| *address),
+            metrics: listeners.metrics.as_ref().map(|(address, _)| *address),
             media: media.candidates(),
         };
         let router = router(&config, media.clone(), &signaling, app.clone(), !certificate.own, stop.clone());
-        let serving = Serving::start(listeners, &certificate, router).await?;
+        let routers = Routers { main: router, metrics: metrics::router(media.clone()) };
+        let serving = Serving::start(listeners, &certificate, routers).await?;
         announce(&config, addresses, certificate.own, &notes, started.elapsed());
         Ok(Self { config, app, serving, signaling, media, background, stop, _lock: lock })
     }
@@ -257,8 +259,11 @@ fn router(
         default_locale: "en".to_owned(),
         shutdown: stop,
     };
+    // Others would learn how much goes on here; a developer looks where the rest is.
+    let metrics = if config.dev { metrics::router(media.clone()) } else { Router::new() };
     Router::new()
         .route("/healthz", get(health).with_state(media))
+        .merge(metrics)
         .merge(signaling.router())
         .merge(parley_control_http::router(http, app))
         .fallback_service(pages::router(https && trusted))
@@ -337,6 +342,9 @@ fn announce(config: &Config, addresses: Addresses, own_certificate: bool, notes:
     for address in &addresses.media {
         text.push_str(&format!("  media       udp {address}\n"));
     }
+    if let Some(address) = addresses.metrics {
+        text.push_str(&format!("  metrics     http://{}/metrics\n", host_and_port(address)));
+    }
     text.push_str(&format!("  data        {}\n", config.data.display()));
     if config.dev
         && let Some((key, secret)) = config.keys.first()
@@ -362,6 +370,7 @@ fn announce(config: &Config, addresses: Addresses, own_certificate: bool, notes:
 struct Addresses {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
     media: Vec<SocketAddr>,
 }
 

@@ -18,6 +18,16 @@ fn parley() -> Command {
     command
 }
 
+/// Status, and the whole answer.
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
+}
+
 /// A running server with its plain HTTP address; killed when dropped.
 struct Server {
     child: Child,
@@ -47,12 +57,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer)
+        get(&self.address, path)
     }
 
     fn terminate(mut self) -> Option<i32> {
@@ -77,6 +82,7 @@ fn serves_health_and_api_and_stops_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &["--dev"]);
     assert_eq!(server.get("/healthz").0, 200);
+    assert!(server.get("/metrics").1.contains("parley_media_rooms"), "for development, beside the rest");
     let (status, answer) = server.get("/api/v1/openapi.json");
     assert_eq!(status, 200);
     assert!(answer.contains("\"openapi\":\"3.1"), "{}", &answer[..answer.len().min(400)]);
@@ -170,4 +176,22 @@ fn a_token_can_be_printed() {
     let output = run(&["token", "--dev", "--data", data, "--room", "r", "--identity", "me"]);
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim().split('.').count(), 3);
+}
+
+#[test]
+fn metrics_have_a_listener_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        Server::start(folder.path(), &["--set", "metrics.listen=127.0.0.1:0", "--set", "media.workers=2"]);
+    let line = server.printed.lines().find(|line| line.contains("/metrics")).unwrap();
+    let address = line.split("http://").nth(1).unwrap().trim_end_matches("/metrics");
+    let (status, page) = get(address, "/metrics");
+    assert_eq!(status, 200);
+    assert!(page.contains("application/openmetrics-text"), "{page}");
+    for line in ["parley_media_rooms{worker=\"0\"} 0", "parley_media_packets_in_total{worker=\"1\"} 0"] {
+        assert!(page.contains(line), "{line} is missing in {page}");
+    }
+    assert_eq!(get(address, "/api/v1/me").0, 404, "nothing else is there");
+    assert!(!server.get("/metrics").1.contains("parley_media"), "not where everybody can read it");
+    assert_eq!(server.terminate(), Some(0));
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// STUN over UDP for clients; `None` = off.
     pub stun_listen: Option<SocketAddr>,
+    /// Metrics over plain HTTP, without a login; `None` = off.
+    pub metrics_listen: Option<SocketAddr>,
     /// API keys and secrets of the signalling protocol, `(key, secret)`.
     pub keys: Vec<(String, Secret)>,
     /// The practice to make when there is none.

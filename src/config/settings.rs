@@ -53,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
     setting("stun.listen", "off", "STUN over UDP for clients, like 0.0.0.0:3478"),
+    setting(
+        "metrics.listen",
+        "off (with dev: /metrics of http.listen)",
+        "metrics for Prometheus, like 127.0.0.1:9464",
+    ),
     setting("setup.organisation", "none", "name of the practice to make on first start"),
     setting("setup.time_zone", "UTC", "its time zone, like Europe/Berlin"),
     setting("setup.admin_email", "none", "its first admin, who gets a link to set a password"),
@@ -178,6 +183,7 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
     let config = Config {
         demo: reader.flag("demo"),
         stun_listen: reader.listener("stun.listen", None),
+        metrics_listen: reader.listener("metrics.listen", None),
         keys: reader.keys(dev),
         setup: setup(&mut reader),
         mail: mail(&mut reader),

@@ -1,5 +1,7 @@
 //! What another part of a wide room wants reaches the publisher through this one.
 
+#![allow(clippy::disallowed_methods)]
+
 use std::time::{Duration, Instant};
 
 use parley_media_core::{
