@@ -7,10 +7,13 @@
 //! How bandwidth is divided stands in `docs/allocation.md`.
 
 mod allocator;
+mod counter;
+mod dependency;
 mod dynacast;
 mod ids;
 mod keyframe;
 mod ladder;
+mod layers;
 mod meter;
 mod quality;
 mod renumber;
@@ -25,6 +28,7 @@ mod timestamp;
 mod track;
 mod types;
 mod vp8;
+mod vp9;
 mod window;
 
 pub use ids::{PartKey, ParticipantKey, SlotKey, TrackKey};

@@ -225,8 +225,8 @@ impl Room {
             let Some(slot) = self.slots.at_mut(*index) else { continue };
             let routed = slot.route(&arrival.packet, now);
             out.extend(routed.forward);
-            if routed.switched && video {
-                self.outputs.push(Output::SlotLayer { slot: slot.key, spatial: packet.spatial });
+            if let Some(spatial) = slot.shown().filter(|_| routed.switched && video) {
+                self.outputs.push(Output::SlotLayer { slot: slot.key, spatial });
             }
         }
         if video && arrival.revived {
@@ -237,10 +237,9 @@ impl Room {
     /// A subscriber asked for a keyframe (PLI or FIR) on a slot.
     pub fn handle_keyframe_request(&mut self, slot: SlotKey, now: Instant) {
         let Some(slot) = self.slots.index(slot).and_then(|index| self.slots.at(index)) else { return };
-        let (Some(key), Some(spatial)) = (slot.track, slot.refresh_layer()) else { return };
-        if self.tracks.get(&key).is_some_and(|track| track.video() && !track.muted)
-            && self.throttle.request((key, spatial), now)
-        {
+        let Some(track) = slot.track.and_then(|key| self.tracks.get(&key)) else { return };
+        let (key, Some(spatial)) = (track.config.key, slot.refresh_layer(track)) else { return };
+        if track.video() && !track.muted && self.throttle.request((key, spatial), now) {
             self.outputs.push(Output::RequestKeyframe { track: key, spatial });
         }
     }
@@ -258,12 +257,10 @@ impl Room {
 
     /// Another part of the room needs a keyframe. Merged with the requests of this one.
     pub fn handle_keyframe_request_elsewhere(&mut self, track: TrackKey, spatial: Spatial, now: Instant) {
-        if self
-            .tracks
-            .get(&track)
-            .is_some_and(|known| known.video() && !known.muted && spatial <= known.top())
-            && self.throttle.request((track, spatial), now)
-        {
+        let Some(known) = self.tracks.get(&track) else { return };
+        let wanted = known.video() && !known.muted && spatial <= known.top();
+        let spatial = known.carrier(spatial);
+        if wanted && self.throttle.request((track, spatial), now) {
             self.outputs.push(Output::RequestKeyframe { track, spatial });
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::{
     Forward, ParticipantKey, SlotKey, SlotSettings, Spatial, TrackKey,
     ladder::Step,
+    layers::{self, Limit},
     renumber::Renumber,
     timestamp::Timestamps,
     track::{Packet, Stream, Track},
@@ -15,6 +16,8 @@ use crate::{
 /// First sequence number. Well below 32,768: receivers guess the roll-over
 /// counter of SRTP from the first packet (RFC 3711, section 3.3.1).
 const FIRST_SEQUENCE: u64 = 1;
+/// All spatial layers inside a stream.
+const EVERY_SPATIAL: u8 = u8::MAX;
 
 /// The layers to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,15 @@ pub(crate) struct Slot {
     sequence: Renumber,
     timestamps: Timestamps,
     vp8: vp8::Numbers,
+    /// Of streams with layers inside; on the heap because few slots need it.
+    layered: Option<Box<Layered>>,
+}
+
+/// The choice inside the present stream, and the numbers that outlive it.
+#[derive(Debug, Default)]
+struct Layered {
+    selector: Option<layers::Selector>,
+    numbers: layers::Numbers,
 }
 
 impl Slot {
@@ -71,6 +83,7 @@ impl Slot {
             sequence: Renumber::new(FIRST_SEQUENCE),
             timestamps: Timestamps::default(),
             vp8: vp8::Numbers::new(),
+            layered: None,
         }
     }
 
@@ -83,6 +96,7 @@ impl Slot {
     pub(crate) fn detach(&mut self) {
         self.track = None;
         self.grant = Grant::default();
+        self.timestamps.forget_clock();
         self.set_target(None);
     }
 
@@ -97,46 +111,69 @@ impl Slot {
 
     /// The layer that is sent.
     pub(crate) fn shown(&self) -> Option<Spatial> {
-        self.current.map(|stream| stream.spatial)
+        let stream = self.current?;
+        Some(self.limit().map_or(stream.spatial, |limit| Spatial(limit.spatial)))
     }
 
-    /// The layer whose keyframe the slot waits for.
+    /// How far a stream whose spatial layers build on each other is sent.
+    fn limit(&self) -> Option<Limit> {
+        let limit = self.layered.as_ref()?.selector.as_ref()?.current();
+        (limit.spatial != EVERY_SPATIAL).then_some(limit)
+    }
+
+    /// The stream of whose next keyframe the slot waits.
     pub(crate) fn waits_for(&self, track: &Track) -> Option<Spatial> {
         let wanted = self.target?.spatial;
-        let there = self.current.is_some() && self.current == track.stream(wanted);
-        (!there).then_some(wanted)
+        let there = self.current.is_some()
+            && self.current == track.stream(wanted)
+            && self.limit().is_none_or(|limit| limit.spatial >= wanted.0);
+        (!there).then(|| track.carrier(wanted))
     }
 
-    /// The layer to ask for when the receiver cannot decode.
-    pub(crate) fn refresh_layer(&self) -> Option<Spatial> {
-        self.shown().or(self.target.map(|target| target.spatial))
+    /// The stream to ask for a keyframe when the receiver cannot decode.
+    pub(crate) fn refresh_layer(&self, track: &Track) -> Option<Spatial> {
+        let target = || Some(track.carrier(self.target?.spatial));
+        self.current.map(|stream| stream.spatial).or_else(target)
     }
 
     /// Hot path: one call for each receiver of a packet.
     pub(crate) fn route(&mut self, packet: &Packet, now: Instant) -> Routed {
         let Some(target) = self.target else { return Routed::default() };
-        let switched = self.current != Some(packet.stream);
-        if switched {
+        let before = self.shown();
+        if self.current != Some(packet.stream) {
             if !self.enters(packet, target) {
                 return Routed::default();
             }
-            self.current = Some(packet.stream);
-            self.sequence.begin(packet.sequence);
-            self.timestamps.begin(packet.timestamp, packet.clock_rate, now);
-            self.vp8.begin(target.temporal);
+            self.begin(packet, target, now);
         }
-        Routed { forward: self.rewrite(packet, target.temporal, now), switched }
+        let forward = self.rewrite(packet, target, now);
+        Routed { forward, switched: self.shown() != before }
     }
 
     /// May the slot go over to the packet's stream? Before anything is shown, a
     /// keyframe of a lower layer is better than none.
     fn enters(&self, packet: &Packet, target: Target) -> bool {
         let spatial = packet.stream.spatial;
-        let fits = spatial == target.spatial || self.current.is_none() && spatial < target.spatial;
+        let fits =
+            packet.svc || spatial == target.spatial || self.current.is_none() && spatial < target.spatial;
         packet.entry && !packet.hollow && fits
     }
 
-    fn rewrite(&mut self, packet: &Packet, temporal: u8, now: Instant) -> Option<Forward> {
+    fn begin(&mut self, packet: &Packet, target: Target, now: Instant) {
+        self.current = Some(packet.stream);
+        self.sequence.begin(packet.sequence);
+        self.timestamps.begin(packet.timestamp, packet.clock_rate, packet.report, now);
+        self.vp8.begin(target.temporal);
+        if packet.frame.is_some() {
+            let layered = self.layered.get_or_insert_default();
+            layered.selector = Some(layers::Selector::new(limit(packet, target)));
+            layered.numbers.begin();
+        } else if let Some(layered) = &mut self.layered {
+            layered.selector = None;
+        }
+    }
+
+    fn rewrite(&mut self, packet: &Packet, target: Target, now: Instant) -> Option<Forward> {
         if !self.sequence.covers(packet.sequence) {
             return None;
         }
@@ -144,10 +181,23 @@ impl Slot {
             self.sequence.skip(packet.sequence, false);
             return None;
         }
-        let mut patch = None;
+        let (mut patch, mut layers_patch, mut marker) = (None, layers::Patch::default(), packet.marker);
+        let newest = self.sequence.highest().is_none_or(|highest| packet.sequence >= highest);
+        if let (Some(frame), Some(layered)) = (&packet.frame, &mut self.layered)
+            && let Some(selector) = &mut layered.selector
+        {
+            let limit = limit(packet, target);
+            match selector.judge(frame, packet.timestamp, packet.marker, newest, limit) {
+                layers::Verdict::Forward { marker: last } => marker = last,
+                layers::Verdict::Thin { joined } => {
+                    self.sequence.skip(packet.sequence, joined);
+                    return None;
+                }
+            }
+            layers_patch = layered.numbers.map(frame, newest);
+        }
         if let Some(vp8) = &packet.vp8 {
-            let newest = self.sequence.highest().is_some_and(|highest| packet.sequence > highest);
-            match self.vp8.judge(vp8, newest, temporal) {
+            match self.vp8.judge(vp8, newest, target.temporal) {
                 vp8::Verdict::Forward(numbers) => patch = Some(numbers),
                 vp8::Verdict::Thin { joined } => {
                     self.sequence.skip(packet.sequence, joined);
@@ -159,11 +209,17 @@ impl Slot {
         Some(Forward {
             slot: self.key,
             sequence: self.sequence.map(packet.sequence)?,
-            timestamp: self.timestamps.map(packet.timestamp, now),
-            marker: packet.marker,
+            timestamp: self.timestamps.map(packet.timestamp, packet.report, now),
+            marker,
             vp8: patch,
-            vp9: None,
-            frame_number: None,
+            vp9: layers_patch.vp9,
+            frame_number: layers_patch.frame_number,
         })
     }
+}
+
+/// The target inside a stream. One that is a simulcast layer as a whole has its spatial layers sent.
+fn limit(packet: &Packet, target: Target) -> Limit {
+    let spatial = if packet.svc { target.spatial.0 } else { EVERY_SPATIAL };
+    Limit { spatial, temporal: target.temporal }
 }

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Codec, LayerSpec, MediaKind, PartKey, RtpIn, Source, Spatial, TrackConfig,
+    Codec, LayerSpec, MediaKind, PartKey, RtpIn, SenderReport, Source, Spatial, TrackConfig, dependency,
     dynacast::Dynacast,
     keyframe,
     ladder::LayerView,
+    layers::Frame,
     meter::Meter,
     slots::SlotIndex,
     speakers::Loudness,
-    vp8,
+    vp8, vp9,
     window::{Admission, Window},
 };
 
@@ -39,11 +40,17 @@ pub(crate) struct Packet {
     pub timestamp: u32,
     pub clock_rate: u32,
     pub marker: bool,
+    /// The spatial layers build on each other inside the stream.
+    pub svc: bool,
     /// Decoding can start here.
     pub entry: bool,
     /// Nothing to decode in it (padding, or not readable): its number is closed up.
     pub hollow: bool,
     pub vp8: Option<vp8::Packet>,
+    /// Where it stands among the layers inside its stream, where that is told (VP9, AV1).
+    pub frame: Option<Frame>,
+    /// The newest one of the stream.
+    pub report: Option<SenderReport>,
 }
 
 /// One simulcast layer as it arrives.
@@ -53,6 +60,8 @@ struct Layer {
     window: Window,
     meter: Meter,
     pictures: vp8::PictureClock,
+    /// Of the dependency descriptors.
+    templates: Option<Box<dependency::Structure>>,
     epoch: u32,
     arrived: Option<Instant>,
     live: bool,
@@ -65,9 +74,77 @@ impl Layer {
             window: Window::default(),
             meter: Meter::default(),
             pictures: vp8::PictureClock::default(),
+            templates: None,
             epoch: 0,
             arrived: None,
             live: false,
+        }
+    }
+}
+
+/// Width and height of the spatial layers of a stream, where it tells them.
+type Sizes = Option<[(u32, u32); MAX_LAYERS]>;
+
+/// What is read of a payload and its descriptors.
+struct Reading {
+    vp8: Option<vp8::Descriptor>,
+    frame: Option<Frame>,
+    sizes: Sizes,
+    entry: bool,
+    hollow: bool,
+}
+
+impl Layer {
+    /// Something of it came. True if nothing did before.
+    fn note(&mut self, now: Instant) -> bool {
+        self.arrived = Some(now);
+        !std::mem::replace(&mut self.live, true)
+    }
+
+    fn read(&mut self, codec: Codec, packet: &RtpIn<'_>) -> Reading {
+        let mut reading =
+            Reading { vp8: None, frame: None, sizes: None, entry: false, hollow: packet.payload.is_empty() };
+        match (codec, packet.dependency_descriptor) {
+            _ if reading.hollow => {}
+            (Codec::Vp8, _) => match vp8::Descriptor::parse(packet.payload) {
+                Some(descriptor) => {
+                    reading.entry = descriptor.starts_keyframe;
+                    reading.vp8 = Some(descriptor);
+                }
+                None => reading.hollow = true,
+            },
+            (Codec::Vp9, _) => match vp9::Descriptor::parse(packet.payload) {
+                Some(descriptor) => {
+                    reading.entry = descriptor.starts_keyframe();
+                    reading.sizes = descriptor.structure.map(|structure| {
+                        structure.sizes.map(|(width, height)| (width.into(), height.into()))
+                    });
+                    reading.frame = Some(Frame::of_vp9(&descriptor));
+                }
+                None => reading.hollow = true,
+            },
+            (Codec::Av1, Some(descriptor)) => self.read_dependencies(descriptor, &mut reading),
+            _ => reading.entry = keyframe::starts_keyframe(codec, packet.payload),
+        }
+        reading
+    }
+
+    fn read_dependencies(&mut self, bytes: &[u8], reading: &mut Reading) {
+        let known = self.templates.as_deref();
+        let parsed = dependency::parse(bytes, known).filter(|parsed| {
+            // Late ones of before the templates would be read by the wrong ones.
+            let late = known.is_some_and(|known| known.predates(parsed.descriptor.frame_number));
+            parsed.structure.is_some() || !late
+        });
+        let Some(parsed) = parsed else {
+            reading.hollow = true;
+            return;
+        };
+        reading.entry = parsed.descriptor.starts_keyframe;
+        reading.frame = Some(Frame::of_av1(&parsed.descriptor));
+        if let Some(structure) = parsed.structure {
+            reading.sizes = structure.sizes;
+            self.templates = Some(Box::new(structure));
         }
     }
 }
@@ -133,53 +210,101 @@ impl Track {
     /// Takes note of a packet. `None`: a duplicate, or of a layer not announced.
     pub(crate) fn receive(&mut self, packet: &RtpIn<'_>, now: Instant) -> Option<Arrival> {
         let (codec, clock_rate) = (self.config.codec, self.config.clock_rate);
-        let speech = self.speech();
+        let (speech, svc) = (self.speech(), self.config.svc);
         let layer = self.layers.iter_mut().find(|layer| layer.spec.spatial == packet.spatial)?;
         match layer.window.admit(packet.sequence, now) {
             Admission::Refused => return None,
             Admission::Restart => {
                 layer.epoch = layer.epoch.wrapping_add(1);
                 layer.live = false;
+                layer.templates = None;
             }
             Admission::Fresh => {}
         }
-        let vp8 = (codec == Codec::Vp8).then(|| vp8::Descriptor::parse(packet.payload)).flatten();
-        let hollow = packet.payload.is_empty() || codec == Codec::Vp8 && vp8.is_none();
-        let entry = match vp8 {
-            Some(descriptor) => descriptor.starts_keyframe,
-            None => !hollow && keyframe::starts_keyframe(codec, packet.payload),
-        };
-        let temporal = vp8.and_then(|descriptor| descriptor.temporal).unwrap_or(0);
-        let mut revived = false;
-        if !hollow {
-            revived = !layer.live;
-            layer.live = true;
-            layer.arrived = Some(now);
-            layer.meter.add(temporal, packet.payload.len(), packet.marker, now);
-        }
-        if speech && let Some(level) = packet.audio_level_dbov {
-            self.loudness.add(level, packet.timestamp, clock_rate);
-        }
+        let Reading { vp8, frame, sizes, entry, hollow } = layer.read(codec, packet);
         let vp8 = vp8.map(|descriptor| vp8::Packet {
             picture: descriptor.picture_id.map(|id| layer.pictures.extend(id)),
             descriptor,
         });
         let stream = Stream { spatial: packet.spatial, epoch: layer.epoch };
+        let mut revived = false;
+        if !hollow {
+            let bytes = packet.payload.len();
+            let temporal = vp8.map(|vp8| vp8.descriptor.temporal.unwrap_or(0));
+            let temporal = temporal.or(frame.map(|frame| frame.temporal)).unwrap_or(0);
+            if svc && let Some(frame) = &frame {
+                revived = self.note_layers(frame, sizes, now);
+                self.measure(frame, bytes, now);
+            } else {
+                revived = layer.note(now);
+                layer.meter.add(temporal, bytes, packet.marker, now);
+            }
+        }
+        if speech && let Some(level) = packet.audio_level_dbov {
+            self.loudness.add(level, packet.timestamp, clock_rate);
+        }
         let packet = Packet {
             stream,
             sequence: packet.sequence,
             timestamp: packet.timestamp,
             clock_rate,
             marker: packet.marker,
+            svc,
             entry,
             hollow,
             vp8,
+            frame,
+            report: packet.sender_report,
         };
         Some(Arrival { packet, revived })
     }
 
-    /// The run of the layer that arrives now.
+    /// Spatial layers that build on each other come in one stream.
+    fn note_layers(&mut self, frame: &Frame, sizes: Sizes, now: Instant) -> bool {
+        let spatial = usize::from(frame.spatial);
+        let count = frame.layers.map_or(0, usize::from).max(spatial + 1).min(MAX_LAYERS);
+        while self.layers.len() < count {
+            let spatial = Spatial(self.layers.len() as u8);
+            self.layers.push(Layer::new(LayerSpec { spatial, width: 0, height: 0, bitrate_bps: 0 }));
+        }
+        for (layer, (width, height)) in self.layers.iter_mut().zip(sizes.unwrap_or_default()) {
+            if width > 0 && height > 0 {
+                (layer.spec.width, layer.spec.height) = (width, height);
+            }
+        }
+        if frame.layers.is_none() {
+            return self.layers.get_mut(spatial).is_some_and(|layer| layer.note(now));
+        }
+        // All of them are there from the first packet of a key picture on, or the choice made with
+        // it would leave out those that come after it.
+        let mut revived = false;
+        for (place, layer) in self.layers.iter_mut().enumerate() {
+            if place < count {
+                revived |= layer.note(now);
+            } else if layer.live {
+                layer.live = false;
+                layer.meter.reset();
+            }
+        }
+        revived
+    }
+
+    /// Whoever gets a layer gets those below it too, so its rate is that of all of them.
+    fn measure(&mut self, frame: &Frame, bytes: usize, now: Instant) {
+        let own = usize::from(frame.spatial);
+        for (place, layer) in self.layers.iter_mut().enumerate().skip(own) {
+            layer.meter.add(frame.temporal, bytes, frame.ends && place == own, now);
+        }
+    }
+
+    /// The stream in which a layer comes.
+    pub(crate) fn carrier(&self, spatial: Spatial) -> Spatial {
+        if self.config.svc { Spatial(0) } else { spatial }
+    }
+
+    /// The run of the stream that arrives now and holds this layer.
     pub(crate) fn stream(&self, spatial: Spatial) -> Option<Stream> {
+        let spatial = self.carrier(spatial);
         let layer = self.layers.iter().find(|layer| layer.spec.spatial == spatial)?;
         Some(Stream { spatial, epoch: layer.epoch })
     }

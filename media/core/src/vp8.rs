@@ -1,11 +1,11 @@
 //! The VP8 payload descriptor (RFC 7741, section 4.2) and its running numbers.
 
-use crate::{Vp8Patch, renumber::Renumber};
+use crate::{Vp8Patch, counter::Counter, renumber::Renumber};
 
-const PICTURE_ID_BITS_SHORT: u32 = 7;
-const PICTURE_ID_BITS_LONG: u32 = 15;
-const TL0_MASK: u8 = 0xff;
-const KEY_IDX_MASK: u8 = 0x1f;
+pub(crate) const PICTURE_ID_BITS_SHORT: u32 = 7;
+pub(crate) const PICTURE_ID_BITS_LONG: u32 = 15;
+pub(crate) const TL0_MASK: u16 = 0xff;
+const KEY_IDX_MASK: u16 = 0x1f;
 /// First picture id that a slot sends.
 const FIRST_PICTURE_ID: u64 = 1;
 
@@ -64,7 +64,7 @@ impl Descriptor {
                 let octet = bytes.next()?;
                 temporal = has_temporal.then_some(octet >> 6);
                 layer_sync = has_temporal && octet & 0x20 != 0;
-                key_idx = has_key.then_some(octet & KEY_IDX_MASK);
+                key_idx = has_key.then_some(octet & KEY_IDX_MASK as u8);
             }
         }
         let header = bytes.next()?;
@@ -105,33 +105,6 @@ impl PictureClock {
         };
         self.last = Some(self.last.map_or(extended, |last| last.max(extended)));
         extended
-    }
-}
-
-/// A small wrapping counter (TL0PICIDX, KEYIDX) that goes on over segments.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counter {
-    /// `None` until the first value of the segment.
-    offset: Option<u8>,
-    last: Option<u8>,
-}
-
-impl Counter {
-    fn map(&mut self, value: u8, mask: u8) -> u8 {
-        let last = self.last;
-        let offset = *self.offset.get_or_insert_with(|| match last {
-            Some(last) => last.wrapping_add(1).wrapping_sub(value),
-            None => 0,
-        });
-        let out = value.wrapping_add(offset) & mask;
-        let ahead = last.is_none_or(|last| {
-            let step = out.wrapping_sub(last) & mask;
-            step != 0 && step <= mask / 2
-        });
-        if ahead {
-            self.last = Some(out);
-        }
-        out
     }
 }
 
@@ -176,8 +149,8 @@ impl Numbers {
     /// Another stream follows; it begins with a keyframe.
     pub(crate) fn begin(&mut self, temporal: u8) {
         self.pictures.end();
-        self.tl0.offset = None;
-        self.key_idx.offset = None;
+        self.tl0.begin();
+        self.key_idx.begin();
         self.temporal = temporal;
     }
 
@@ -203,8 +176,8 @@ impl Numbers {
         };
         Verdict::Forward(Vp8Patch {
             picture_id,
-            tl0_pic_idx: descriptor.tl0_pic_idx.map(|value| self.tl0.map(value, TL0_MASK)),
-            key_idx: descriptor.key_idx.map(|value| self.key_idx.map(value, KEY_IDX_MASK)),
+            tl0_pic_idx: descriptor.tl0_pic_idx.map(|value| self.tl0.map(value.into(), TL0_MASK) as u8),
+            key_idx: descriptor.key_idx.map(|value| self.key_idx.map(value.into(), KEY_IDX_MASK) as u8),
         })
     }
 

@@ -201,8 +201,12 @@ fn config_of(track: &Track, codec: Codec, stream: &Stream) -> TrackConfig {
         let (width, height, bitrate_bps) = of.copied().unwrap_or_default();
         LayerSpec { spatial: Spatial(u8::try_from(index).unwrap_or(u8::MAX)), width, height, bitrate_bps }
     };
+    let svc = stream.rids.is_empty() && matches!(codec, Codec::Vp9 | Codec::Av1);
     let layers = match (track.spec.kind, stream.rids.len()) {
         (MediaKind::Audio, _) => Vec::new(),
+        (MediaKind::Video, 0) if svc => {
+            announced.iter().enumerate().map(|(index, of)| layer(index, Some(of))).collect()
+        }
         // One stream is the whole picture.
         (MediaKind::Video, 0) => vec![layer(0, announced.last())],
         (MediaKind::Video, rids) => (0..rids).map(|index| layer(index, announced.get(index))).collect(),
@@ -215,6 +219,6 @@ fn config_of(track: &Track, codec: Codec, stream: &Stream) -> TrackConfig {
         codec,
         clock_rate: stream.payload.clock_rate(),
         layers,
-        svc: false,
+        svc,
     }
 }

@@ -86,7 +86,7 @@ impl RoomState {
     fn write(&mut self, ctx: &mut Context<'_>, outgoing: &mut Outgoing<'_>, forward: &Forward) {
         let Some(slot) = self.slots.get_mut(&forward.slot) else { return };
         let (pt, payload) = match payload_for(slot, ctx, outgoing) {
-            OutPayload::Whole(pt) => (pt, Arc::clone(&outgoing.packet.payload)),
+            OutPayload::Whole(pt) => (pt, renumbered(&outgoing.packet.payload, forward)),
             OutPayload::Primary(pt) => match outgoing.primary() {
                 Some(primary) => (pt, primary),
                 None => return,
@@ -251,6 +251,15 @@ fn rtp_write(
         Some(patch) => write.vp8_patch(patch),
         None => write,
     }
+}
+
+/// The payload, copied only where its VP9 descriptor gets other numbers: on a section that has
+/// shown another stream before.
+fn renumbered(payload: &Arc<[u8]>, forward: &Forward) -> Arc<[u8]> {
+    let Some(patch) = &forward.vp9 else { return Arc::clone(payload) };
+    let mut copy: Box<[u8]> = payload.as_ref().into();
+    patch.write(&mut copy);
+    copy.into()
 }
 
 /// What the core needs of a sender report.
