@@ -209,8 +209,9 @@ proptest! {
             let frame = parse(&writer.bytes(), Some(&structure)).unwrap().descriptor;
             prop_assert_eq!((frame.spatial, frame.temporal), (*spatial, *temporal));
             prop_assert_eq!(&frame.references.iter().collect::<Vec<_>>(), references);
-            for target in 0..targets {
-                prop_assert_eq!(structure.templates[index].indications.of(target), u64::from(indications[target]));
+            let read = structure.templates[index].indications;
+            for (target, indication) in indications.iter().enumerate() {
+                prop_assert_eq!(read.of(target), u64::from(*indication));
             }
         }
     }
