@@ -183,6 +183,7 @@ fn media_config(config: &Config) -> MediaConfig {
     MediaConfig {
         workers: config.media.workers,
         udp_port: config.media.udp_port,
+        tcp: config.media.tcp,
         room_width: config.media.room_width,
         bind: config.media.bind.clone(),
         advertise: config.media.advertise.clone(),

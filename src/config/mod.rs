@@ -11,6 +11,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use std::net::IpAddr;
 
+use parley_media_rtc::TcpPort;
 use url::Url;
 
 pub use settings::{SETTINGS, host_and_port};
@@ -67,6 +68,8 @@ pub struct TlsConfig {
 pub struct MediaSettings {
     pub workers: usize,
     pub udp_port: u16,
+    /// ICE over TCP; `None` = off.
+    pub tcp: Option<TcpPort>,
     /// Participants of a room on one worker before further ones come to another.
     pub room_width: usize,
     pub bind: Vec<IpAddr>,

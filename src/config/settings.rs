@@ -8,6 +8,7 @@ use std::{
 };
 
 use parley_control_app::DEFAULT_ROOM_LIMIT;
+use parley_media_rtc::TcpPort;
 use url::Url;
 
 use super::{
@@ -49,6 +50,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("database.url", "sqlite in the data folder", "sqlite:///path/file.db or postgres://…"),
     setting("media.workers", "one per core", "threads that forward media, each with its own UDP port"),
     setting("media.udp_port", "7882", "first UDP port of media; 0 = any free one"),
+    setting("media.tcp_port", "7881, if it is free", "TCP port of media, for where UDP is blocked; 0 = off"),
     setting("media.room_width", "100", "participants of a room on one thread before more come to another"),
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
@@ -80,6 +82,8 @@ const MAX_SHUTDOWN_SECONDS: u64 = 600;
 const MIN_SECRET_LENGTH: usize = 16;
 /// The STUN codec warns of every malformed datagram, which any stranger can send.
 const DEFAULT_FILTER: &str = "info,stun_types=error";
+/// As LiveKit's.
+const TCP_PORT: u16 = 7881;
 const DEV_KEY: (&str, &str) = ("devkey", "secret");
 
 /// Reads values one by one and keeps every mistake.
@@ -260,6 +264,7 @@ fn media(reader: &mut Reader<'_>, dev: bool) -> MediaSettings {
     if udp_port != 0 && usize::from(udp_port) + workers > usize::from(u16::MAX) + 1 {
         reader.fail("media.udp_port", format!("{workers} workers need ports past 65535"));
     }
+    let tcp = tcp_port(reader, udp_port);
     let mut bind = reader.addresses("media.bind");
     if bind.is_empty() {
         bind.push(if dev { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0]) });
@@ -272,7 +277,17 @@ fn media(reader: &mut Reader<'_>, dev: bool) -> MediaSettings {
     if room_width == 0 {
         reader.fail("media.room_width", "a room holds at least one participant".to_owned());
     }
-    MediaSettings { workers, udp_port, room_width, bind, advertise }
+    MediaSettings { workers, udp_port, tcp, room_width, bind, advertise }
+}
+
+/// A port that is asked for must be free; the usual one is taken if it is.
+fn tcp_port(reader: &mut Reader<'_>, udp_port: u16) -> Option<TcpPort> {
+    match reader.parsed("media.tcp_port", "a port between 0 and 65535") {
+        Some(0) => None,
+        Some(port) => Some(TcpPort { port, required: true }),
+        // Any free UDP port means a run beside others.
+        None => (udp_port != 0).then_some(TcpPort { port: TCP_PORT, required: false }),
+    }
 }
 
 /// Links need an address that people can open: the configured one, else that of the first listener.

@@ -112,6 +112,15 @@ fn flags_win_over_environment_over_file() {
 }
 
 #[test]
+fn a_tcp_port_that_is_asked_for_is_required() {
+    let tcp = |pairs: &[(&str, &str)]| Config::load(&sources(pairs)).unwrap().media.tcp;
+    assert_eq!(tcp(&[]), Some(TcpPort { port: 7881, required: false }));
+    assert_eq!(tcp(&[("media.tcp_port", "7900")]), Some(TcpPort { port: 7900, required: true }));
+    assert_eq!(tcp(&[("media.tcp_port", "0")]), None);
+    assert_eq!(tcp(&[("media.udp_port", "0")]), None);
+}
+
+#[test]
 fn a_misspelt_variable_is_a_mistake() {
     let mut sources = Sources::default();
     sources.add_environment([("PARLEY_MEDIA_PROT".to_owned(), "1".to_owned())]);

@@ -4,7 +4,10 @@
 //! A worker never waits for signaling: if the event queue of a room stays full,
 //! the room is closed with [`MediaEvent::Closed`].
 
-use std::{net::IpAddr, net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 pub use parley_media_core::{
@@ -18,6 +21,8 @@ pub struct MediaConfig {
     pub workers: usize,
     /// First UDP port; 0 = any free port for each worker (tests).
     pub udp_port: u16,
+    /// ICE over TCP, for clients whose network blocks UDP; `None` = off.
+    pub tcp: Option<TcpPort>,
     /// Addresses to listen on.
     pub bind: Vec<IpAddr>,
     /// Addresses told to clients as ICE candidates; empty = those of `bind`,
@@ -38,6 +43,7 @@ impl Default for MediaConfig {
         Self {
             workers: 1,
             udp_port: 7882,
+            tcp: None,
             bind: vec![IpAddr::from([0, 0, 0, 0])],
             advertise: Vec::new(),
             room_width: 100,
@@ -46,6 +52,15 @@ impl Default for MediaConfig {
             max_data_message: 64 * 1024,
         }
     }
+}
+
+/// The port for ICE over TCP, one for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpPort {
+    /// 0 = any free port (tests).
+    pub port: u16,
+    /// Whether the media plane starts only if it gets the port; otherwise it warns and does without.
+    pub required: bool,
 }
 
 /// One peer connection for all (protocol v1) or one each way (v0).
@@ -205,11 +220,28 @@ pub enum MediaError {
     PeerFailed,
 }
 
+/// Why a TCP stream was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamRefused {
+    #[error("it does not begin with a framed STUN binding request")]
+    NoCheck,
+    #[error("no connection has the credentials of its first check")]
+    UnknownConnection,
+    #[error("no TCP candidate of its address family is announced")]
+    NoCandidate,
+    #[error("the client closed it")]
+    Closed,
+    #[error("the worker does not keep up")]
+    Busy,
+}
+
 /// Why the media plane did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on UDP {addr}: {source}")]
     Bind { addr: SocketAddr, source: std::io::Error },
+    #[error("cannot listen on TCP {addr}: {source}")]
+    BindTcp { addr: SocketAddr, source: std::io::Error },
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
     #[error("no network address to announce; set media.advertise")]

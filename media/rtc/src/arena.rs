@@ -7,6 +7,13 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+impl Key {
+    /// The place alone; a later thing may be in it.
+    pub(crate) fn place(self) -> usize {
+        self.index as usize
+    }
+}
+
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
@@ -65,6 +72,13 @@ impl<T> Arena<T> {
         Some(value)
     }
 
+    /// The key of what is in a place now.
+    pub(crate) fn key_at(&self, place: usize) -> Option<Key> {
+        let index = u32::try_from(place).ok()?;
+        let place = self.places.get(place).filter(|place| place.value.is_some())?;
+        Some(Key { index, generation: place.generation })
+    }
+
     pub(crate) fn keys(&self) -> Vec<Key> {
         let keys = self.places.iter().enumerate().filter(|(_, place)| place.value.is_some());
         keys.map(|(index, place)| Key {
@@ -93,5 +107,6 @@ mod tests {
         assert_eq!(arena.remove(old), None);
         assert_eq!(arena.get(new), Some(&"new"));
         assert_eq!((arena.len(), arena.keys()), (1, vec![new]));
+        assert_eq!((arena.key_at(new.place()), arena.key_at(1)), (Some(new), None));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::{
     Answer, DataKind, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec, arena::Key, handle::Link,
-    relay::Outlet, rooms::Opened,
+    relay::Outlet, rooms::Opened, tcp::router::Arrived,
 };
 
 /// Commands waiting for one worker; senders wait beyond that.
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// A further part of a room, which tells its events where the first one does.
     OpenPart(Arc<Link>, PartKey, mpsc::Sender<MediaEvent>, oneshot::Sender<Opened>),
     Room(Key, RoomCommand),
+    /// A TCP stream whose first check is for a connection of this worker.
+    Stream(Box<Arrived>),
     Stop,
 }
 

@@ -15,9 +15,12 @@
 //! |---|---|
 //! | `peer` | one state machine; what it does wrong ends its connection only |
 //! | `layout`, `relay` | rooms wider than one worker: what is where, and what goes between |
+//! | `outgoing` | what leaves a peer, and which way |
 //! | `room` | glue between the core, the peers and signaling |
 //! | `negotiation` | which section shows which track: pure, no str0m, no text |
 //! | `sdp` | the text of descriptions: the only place that reads or rewrites it |
+//! | `path` | where a peer's media goes out: what the client's checks say |
+//! | `tcp` | ICE over TCP: the listener, and the streams of a worker |
 //! | `codecs` | how a connection is built, how payload types correspond |
 
 mod api;
@@ -32,12 +35,15 @@ mod histogram;
 mod layout;
 mod metrics;
 mod negotiation;
+mod outgoing;
+mod path;
 mod peer;
 mod relay;
 mod room;
 mod rooms;
 mod sdp;
 mod sockets;
+mod tcp;
 mod timers;
 mod worker;
 

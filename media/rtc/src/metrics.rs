@@ -88,14 +88,22 @@ metrics! {
     counters {
         /// Datagrams received.
         packets_in,
-        /// Bytes of UDP payload received.
+        /// Bytes of these datagrams.
         bytes_in,
         /// Datagrams sent.
         packets_out,
-        /// Bytes of UDP payload sent.
+        /// Bytes of these datagrams.
         bytes_out,
         /// System calls by which the datagrams were sent.
         send_calls,
+        /// TCP streams handed to the connection that they are for.
+        tcp_accepted,
+        /// TCP streams closed before: late, too many, or for nobody.
+        tcp_refused,
+        /// Times a connection's media was put on a path: at its start, and when the client moved it.
+        paths_chosen,
+        /// Checks from an address that another connection keeps checking from.
+        addresses_contested,
         /// RTP packets of declared tracks received.
         rtp_in,
         /// RTP packets written to subscribers.
@@ -110,6 +118,8 @@ metrics! {
         dropped_refused,
         /// Dropped on sending: the socket's buffer was full.
         dropped_send_full,
+        /// Dropped on sending: a TCP stream did not keep up.
+        dropped_tcp_full,
         /// Dropped on sending: the system refused the datagram.
         dropped_send_error,
         /// Dropped: RTP of a section that no declared track has.
@@ -156,6 +166,8 @@ metrics! {
         participants,
         /// Peer connections.
         connections,
+        /// TCP streams of connections.
+        tcp_streams,
         /// Video streams to subscribers that show the lowest layer.
         video_low,
         /// Video streams to subscribers that show the middle layer.

@@ -16,9 +16,11 @@ use crate::{
     Connection,
     arena::Key,
     channels::Channels,
-    codecs::InPayload,
-    demux::{Demux, Registered, is_binding_success},
+    codecs::{self, InPayload},
+    demux::{Demux, Registered},
     metrics::Metrics,
+    outgoing::Outgoing,
+    path::Paths,
     room::Reported,
     sockets::Sockets,
     timers::Armed,
@@ -56,6 +58,7 @@ pub(crate) struct Peer {
     pub(crate) participant: ParticipantKey,
     pub(crate) connection: Connection,
     pub(crate) registered: Registered,
+    pub(crate) paths: Paths,
     pub(crate) armed: Armed,
     /// When the state machine wants time.
     pub(crate) deadline: Instant,
@@ -69,6 +72,8 @@ pub(crate) struct Peer {
     pub(crate) failure_told: bool,
     pub(crate) reported: Reported,
     incoming: HashMap<Ssrc, Incoming>,
+    /// Payload types of sound, a bit each.
+    sound: u128,
     broken: bool,
     /// The last time that the state machine was told; it takes no earlier one.
     clock: Instant,
@@ -88,6 +93,7 @@ impl Peer {
             participant,
             connection,
             registered: Registered::default(),
+            paths: Paths::default(),
             armed: Armed::default(),
             deadline: now,
             touched: false,
@@ -97,6 +103,7 @@ impl Peer {
             failure_told: false,
             reported: Reported::default(),
             incoming: HashMap::new(),
+            sound: 0,
             broken: false,
             clock: now,
             rtc,
@@ -138,10 +145,14 @@ impl Peer {
         result.ok()
     }
 
-    /// Reads the credentials anew: an ICE restart changes them.
+    /// Reads the credentials and payload types anew: a negotiation may have changed them.
     pub(crate) fn register(&mut self, key: Key, demux: &mut Demux, metrics: &Metrics) {
-        if let Some(creds) = self.with(metrics, |rtc| rtc.direct_api().local_ice_credentials()) {
-            demux.register_ufrag(key, &mut self.registered, creds.ufrag);
+        let read = |rtc: &mut Rtc| (rtc.direct_api().local_ice_credentials(), codecs::sound_types(rtc));
+        if let Some((creds, sound)) = self.with(metrics, read) {
+            self.sound = sound;
+            if demux.register_ufrag(key, &mut self.registered, creds.ufrag) {
+                self.paths.restarted();
+            }
         }
     }
 
@@ -177,10 +188,11 @@ impl Peer {
         if self.broken {
             return;
         }
-        let (rtc, registered, clock) = (&mut self.rtc, &mut self.registered, &mut self.clock);
-        let drained = catch_unwind(AssertUnwindSafe(|| {
-            drain(rtc, clock, registered, key, sockets, demux, events, metrics)
-        }));
+        let (registered, paths) = (&mut self.registered, &mut self.paths);
+        let (sound, now) = (self.sound, self.clock);
+        let mut outgoing = Outgoing { key, registered, paths, sockets, demux, metrics, sound, now };
+        let (rtc, clock) = (&mut self.rtc, &mut self.clock);
+        let drained = catch_unwind(AssertUnwindSafe(|| drain(rtc, clock, &mut outgoing, events)));
         match drained {
             Ok(Some(deadline)) => self.deadline = deadline,
             Ok(None) => self.broken = true,
@@ -227,16 +239,11 @@ impl Peer {
 }
 
 /// Polls until the state machine is at rest: the next deadline, or `None` if it failed.
-#[allow(clippy::too_many_arguments)]
 fn drain(
     rtc: &mut Rtc,
     clock: &mut Instant,
-    registered: &mut Registered,
-    key: Key,
-    sockets: &mut Sockets,
-    demux: &mut Demux,
+    outgoing: &mut Outgoing<'_>,
     events: &mut Vec<Event>,
-    metrics: &Metrics,
 ) -> Option<Instant> {
     let mut sent = false;
     for _ in 0..OUTPUTS_PER_DRAIN {
@@ -253,10 +260,7 @@ fn drain(
             Ok(Output::Timeout(at)) => return Some(at),
             Ok(Output::Transmit(transmit)) => {
                 sent = true;
-                if is_binding_success(&transmit.contents) {
-                    demux.learn(key, registered, transmit.destination);
-                }
-                sockets.send(&transmit, metrics);
+                outgoing.send(transmit);
             }
             Ok(Output::Event(event)) => events.push(event),
             Err(error) => {
@@ -275,7 +279,7 @@ mod tests {
     use str0m::media::Mid;
 
     fn peer() -> Peer {
-        let rtc = crate::codecs::build(&["127.0.0.1:9".parse().unwrap()], 1000).unwrap();
+        let rtc = crate::codecs::build(&[], 1000).unwrap();
         let room = Arena::default().insert(());
         Peer::new(room, ParticipantKey(1), Connection::Publisher, rtc, Instant::now())
     }

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use bytes::Bytes;
 use parley_media_core::PartKey;
+use str0m::Candidate;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use crate::{
@@ -44,7 +44,7 @@ impl Drop for Opened {
 struct Part {
     opened: Arc<Opened>,
     worker: usize,
-    candidates: Arc<[SocketAddr]>,
+    candidates: Arc<[Candidate]>,
 }
 
 impl Part {
@@ -142,7 +142,7 @@ async fn open_part(
     place.send(command(Arc::clone(&worker.link), reply));
     worker.link.wake();
     let opened = answer.await.map_err(|_| MediaError::Stopped)?;
-    Ok(Part { opened: Arc::new(opened), worker: index, candidates: worker.candidates.as_slice().into() })
+    Ok(Part { opened: Arc::new(opened), worker: index, candidates: Arc::clone(&worker.candidates) })
 }
 
 impl RoomHandle {

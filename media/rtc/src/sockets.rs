@@ -5,12 +5,16 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use mio::{Interest, Registry, Token, net::UdpSocket};
+use mio::{Interest, Registry, Token, event::Event, net::UdpSocket};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use str0m::net::Transmit;
 
-use crate::{MediaConfig, StartError, metrics::Metrics};
+use crate::{
+    MediaConfig, StartError,
+    metrics::Metrics,
+    tcp::streams::{Streams, TOKEN_FIRST},
+};
 
 /// Kernel buffers; a burst of keyframes to a full room fits.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -57,6 +61,8 @@ pub(crate) struct Sockets {
     sockets: Vec<Socket>,
     announced: Vec<Announced>,
     batch: Batch,
+    /// The TCP streams beside them.
+    pub(crate) streams: Streams,
 }
 
 /// Room for one batch of received datagrams.
@@ -111,7 +117,7 @@ impl Sockets {
         if announced.is_empty() {
             return Err(StartError::NoAddress);
         }
-        Ok(Self { sockets, announced, batch: Batch::default() })
+        Ok(Self { sockets, announced, batch: Batch::default(), streams: Streams::default() })
     }
 
     /// The addresses told to clients.
@@ -124,22 +130,26 @@ impl Sockets {
         self.sockets.iter().map(|socket| socket.local).collect()
     }
 
-    /// Registers socket n under token n.
+    /// Registers socket n under token n; streams have the tokens from [`TOKEN_FIRST`] on.
     pub(crate) fn register(&mut self, registry: &Registry) -> io::Result<()> {
         for (index, socket) in self.sockets.iter_mut().enumerate() {
             registry.register(&mut socket.io, Token(index), Interest::READABLE)?;
         }
+        self.streams.attach(registry.try_clone()?);
         Ok(())
     }
 
-    pub(crate) fn set_readable(&mut self, token: Token) {
-        if let Some(socket) = self.sockets.get_mut(token.0) {
+    /// The poll tells of a socket or a stream.
+    pub(crate) fn event(&mut self, event: &Event) {
+        if event.token().0 >= TOKEN_FIRST {
+            self.streams.event(event);
+        } else if let Some(socket) = self.sockets.get_mut(event.token().0) {
             socket.readable = true;
         }
     }
 
     pub(crate) fn any_readable(&self) -> bool {
-        self.sockets.iter().any(|socket| socket.readable)
+        self.streams.any_readable() || self.sockets.iter().any(|socket| socket.readable)
     }
 
     /// Reads one batch of a socket that has something; false when there is nothing more.
@@ -280,25 +290,35 @@ fn bind_one(addr: SocketAddr) -> io::Result<Socket> {
 }
 
 fn announce(config: &MediaConfig, sockets: &[Socket]) -> Vec<Announced> {
-    let mut announced: Vec<Announced> = Vec::new();
-    for (index, socket) in sockets.iter().enumerate() {
-        let own = own_addresses(socket.local);
+    let locals: Vec<SocketAddr> = sockets.iter().map(|socket| socket.local).collect();
+    let reachable = reachable_addresses(config, &locals).into_iter();
+    reachable.map(|(addr, socket, source)| Announced { addr, socket, source }).collect()
+}
+
+/// For each address to tell clients of: the address, which of the sockets `locals` it is of, and
+/// the source to set when that listens on several.
+pub(crate) fn reachable_addresses(
+    config: &MediaConfig,
+    locals: &[SocketAddr],
+) -> Vec<(SocketAddr, usize, Option<IpAddr>)> {
+    let mut reachable: Vec<(SocketAddr, usize, Option<IpAddr>)> = Vec::new();
+    for (index, local) in locals.iter().enumerate() {
+        let own = own_addresses(*local);
         let wished: Vec<IpAddr> = if config.advertise.is_empty() {
             own.clone()
         } else {
-            config.advertise.iter().copied().filter(|ip| ip.is_ipv4() == socket.local.is_ipv4()).collect()
+            config.advertise.iter().copied().filter(|ip| ip.is_ipv4() == local.is_ipv4()).collect()
         };
-        let several = socket.local.ip().is_unspecified();
+        let several = local.ip().is_unspecified();
         for ip in wished {
-            let addr = SocketAddr::new(ip, socket.local.port());
-            let known = announced.iter().any(|other| other.addr == addr);
-            if !known && announced.len() < CANDIDATES_MAX {
-                let source = (several && own.contains(&ip)).then_some(ip);
-                announced.push(Announced { addr, socket: index, source });
+            let addr = SocketAddr::new(ip, local.port());
+            let known = reachable.iter().any(|(other, ..)| *other == addr);
+            if !known && reachable.len() < CANDIDATES_MAX {
+                reachable.push((addr, index, (several && own.contains(&ip)).then_some(ip)));
             }
         }
     }
-    announced
+    reachable
 }
 
 /// The addresses at which a socket is reached: its own, or those of the interfaces.

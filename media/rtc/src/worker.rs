@@ -4,6 +4,7 @@
 //! waits for another thread, and only what has something to do is touched.
 
 mod commands;
+mod streams;
 mod turn;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
     peer::Peer,
     room::{Context, RoomState},
     sockets::{Received, Sockets},
+    tcp::{router::Directory, streams::READ_BYTES},
     timers::Timers,
 };
 
@@ -55,6 +57,8 @@ pub(crate) struct Worker {
     locals: Vec<SocketAddr>,
     received: Received,
     demux: Demux,
+    /// For one reading of a TCP stream.
+    scratch: Vec<u8>,
     peers: Arena<Peer>,
     rooms: Arena<RoomState>,
     timers: Timers<Owner>,
@@ -76,6 +80,7 @@ impl Worker {
         config: &Arc<MediaConfig>,
         index: usize,
         commands: mpsc::Receiver<Command>,
+        directory: &Arc<Directory>,
     ) -> Result<(Self, Waker), StartError> {
         let mut sockets = Sockets::bind(config, index)?;
         let poll = Poll::new().map_err(StartError::Thread)?;
@@ -88,7 +93,8 @@ impl Worker {
             locals: sockets.locals(),
             sockets,
             received: Received::new(),
-            demux: Demux::default(),
+            demux: Demux::new(Arc::clone(directory), index),
+            scratch: vec![0; READ_BYTES],
             peers: Arena::default(),
             rooms: Arena::default(),
             timers: Timers::new(),
@@ -122,7 +128,7 @@ impl Worker {
                 }
             }
             for event in polled.iter().filter(|event| event.token() != WAKER) {
-                self.sockets.set_readable(event.token());
+                self.sockets.event(event);
             }
             let (began, forwarded) = (Instant::now(), link.metrics.rtp_out.value());
             self.turn(link, began);
@@ -196,7 +202,7 @@ mod tests {
     fn a_panic_in_a_room_ends_only_that_room() {
         let config = MediaConfig { udp_port: 0, bind: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() };
         let (_commands, receiver) = mpsc::channel(1);
-        let (mut worker, _waker) = Worker::prepare(&Arc::new(config), 0, receiver).unwrap();
+        let (mut worker, _waker) = Worker::prepare(&Arc::new(config), 0, receiver, &Arc::default()).unwrap();
         let (metrics, now) = (Metrics::default(), Instant::now());
         let mut open = || {
             let (events, receiver) = Events::new(16);

@@ -38,6 +38,7 @@ export class Parley {
   async prepare() {
     this.port = await freeTcpPort();
     this.udpPort = await freeUdpPorts(WORKERS);
+    this.tcpPort = await freeTcpPort();
     const scheme = this.options.https ? 'https' : 'http';
     this.url = `${scheme}://${this.options.host}:${this.port}`;
   }
@@ -48,6 +49,7 @@ export class Parley {
     const pairs = {
       'media.workers': WORKERS,
       'media.bind': host,
+      'media.tcp_port': this.tcpPort,
       ...(https ? { 'tls.names': host } : {}),
       ...(smtp ? { 'smtp.url': smtp } : {}),
       ...settings,

@@ -79,6 +79,7 @@ impl Worker {
                 self.close_room(key, CLOSED, link, now);
                 answer(reply, Ok(()));
             }
+            Command::Stream(arrived) => self.adopt_stream(*arrived, &link.metrics, now),
             Command::Room(key, command) => self.carry_out_in(key, command, link, now),
         }
     }

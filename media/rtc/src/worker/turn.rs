@@ -14,9 +14,10 @@ use str0m::{
 use super::{OVERLOAD, Owner, TICK, Worker};
 use crate::{
     arena::Key,
-    demux::{Class, classify},
+    demux::{Class, check, classify, is_stun},
     handle::Link,
     metrics::Metrics,
+    path::Path,
     peer::Link as PeerLink,
     sockets::Received,
     timers::MIN_REST,
@@ -37,6 +38,7 @@ impl Worker {
         self.take_commands(link, now);
         self.take_relayed(link, now);
         self.receive(&link.metrics, now);
+        self.receive_streams(&link.metrics, now);
         self.meet_deadlines(&link.metrics, now);
         if now >= self.next_tick {
             self.next_tick = now + TICK;
@@ -46,6 +48,7 @@ impl Worker {
         self.close_ending(link, now);
         self.close_pending(&link.metrics, now);
         self.sockets.flush(&link.metrics);
+        self.flush_streams(&link.metrics, now);
     }
 
     fn receive(&mut self, metrics: &Metrics, now: Instant) {
@@ -85,14 +88,24 @@ impl Worker {
             Ok(key) => key,
             Err(counter) => return counter.inc(),
         };
+        let path = Path { proto: Protocol::Udp, local: self.sockets.announced_for(to), remote: source };
+        self.deliver(key, path, datagram, metrics, now);
+    }
+
+    /// Gives a peer what came for it over a path.
+    pub(super) fn deliver(&mut self, key: Key, path: Path, datagram: &[u8], metrics: &Metrics, now: Instant) {
         let Ok(contents) = DatagramRecv::try_from(datagram) else {
             metrics.dropped_garbage.inc();
             return;
         };
-        let destination = self.sockets.announced_for(to);
-        let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+        let Path { proto, local: destination, remote: source } = path;
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.receive(receive, now, metrics);
+        if is_stun(datagram)
+            && let Some(check) = check(datagram)
+        {
+            peer.paths.asked(check, path, now);
+        }
+        peer.receive(Receive { proto, source, destination, contents }, now, metrics);
         self.drain(key, metrics, now);
     }
 
@@ -215,6 +228,8 @@ impl Worker {
                 room.count_layers(&mut layers);
             }
         }
+        self.sockets.streams.tick(now);
+        metrics.tcp_streams.set(self.sockets.streams.len() as u64);
         metrics.rooms.set(homes);
         let [low, medium, high, waiting] = layers;
         metrics.video_low.set(low);
@@ -254,6 +269,9 @@ impl Worker {
         events.clear();
         self.events = events;
         self.demux.remove(key, &mut peer.registered);
+        for stream in std::mem::take(&mut peer.registered.streams) {
+            self.sockets.streams.finish(stream, now);
+        }
     }
 }
 

@@ -5,31 +5,29 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    io::{ErrorKind, IoSliceMut},
-    net::{SocketAddr, UdpSocket},
-    time::{Duration, Instant, SystemTime},
+    net::IpAddr,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parley_media_rtc::*;
-use quinn_udp::{RecvMeta, UdpSocketState};
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
     bwe::Bitrate,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
     media::{Direction, KeyframeRequest, MediaKind as StrMediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
-    net::{Protocol, Receive},
+    net::Receive,
     rtp::{ExtensionValues, RtpWrite},
 };
 
 mod scene;
+mod wire;
 pub use scene::Scene;
+pub use wire::Wire;
 
 /// A deadline so near means that more may go at once.
 const PACER_STEP: Duration = Duration::from_micros(2);
-/// Datagrams of one sender come merged.
-const GRO_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -48,9 +46,8 @@ pub struct Got {
 
 pub struct Client {
     pub rtc: Rtc,
-    socket: UdpSocket,
-    udp: UdpSocketState,
-    local: SocketAddr,
+    pub wire: Wire,
+    local: Candidate,
     pending: Option<SdpPendingOffer>,
     pub connected: bool,
     pub ice: Option<IceConnectionState>,
@@ -66,11 +63,9 @@ pub struct Client {
     sequence: u64,
 }
 
-fn socket() -> (UdpSocket, UdpSocketState, SocketAddr) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let udp = UdpSocketState::new((&socket).into()).unwrap();
-    let local = socket.local_addr().unwrap();
-    (socket, udp, local)
+/// A client with Opus, VP8 and H.264.
+pub fn usual() -> RtcConfig {
+    RtcConfig::new().clear_codecs().enable_opus(true, true).enable_vp8(true).enable_h264(true)
 }
 
 impl Default for Client {
@@ -81,22 +76,26 @@ impl Default for Client {
 
 impl Client {
     pub fn new() -> Self {
-        Self::with(RtcConfig::new().clear_codecs().enable_opus(true, true).enable_vp8(true).enable_h264(true))
+        Self::with(usual())
     }
 
     pub fn with(config: RtcConfig) -> Self {
-        let (socket, udp, local) = socket();
+        Self::over(config, Wire::udp(IpAddr::from([127, 0, 0, 1])))
+    }
+
+    /// A client with one way to the server.
+    pub fn over(config: RtcConfig, wire: Wire) -> Self {
+        let local = wire.candidate();
         let provider = std::sync::Arc::new(str0m::crypto::from_feature_flags());
         let mut rtc = config
             .set_crypto_provider(provider)
             .set_rtp_mode(true)
             .enable_bwe(Some(Bitrate::mbps(5)))
             .build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
+        rtc.add_local_candidate(local.clone());
         Self {
             rtc,
-            socket,
-            udp,
+            wire,
             local,
             pending: None,
             connected: false,
@@ -161,11 +160,13 @@ impl Client {
 
     /// An offer with new ICE credentials, from a new socket.
     pub fn restart_offer(&mut self) -> String {
-        let old = Candidate::host(self.local, "udp").unwrap();
-        let (socket, udp, local) = socket();
-        self.socket = socket;
-        self.udp = udp;
-        self.local = local;
+        self.restart_over(Wire::udp(IpAddr::from([127, 0, 0, 1])))
+    }
+
+    /// An offer with new ICE credentials, with another way to the server.
+    pub fn restart_over(&mut self, wire: Wire) -> String {
+        let old = std::mem::replace(&mut self.local, wire.candidate());
+        self.wire = wire;
         self.rtc.direct_api().invalidate_candidate(&old);
         let receiving = self.receiving.clone();
         let mut api = self.rtc.sdp_api();
@@ -182,7 +183,7 @@ impl Client {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         let pending = self.pending.take().unwrap();
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
-        self.rtc.add_local_candidate(Candidate::host(self.local, "udp").unwrap());
+        self.rtc.add_local_candidate(self.local.clone());
     }
 
     /// Answers an offer of the server (protocol v0).
@@ -243,26 +244,11 @@ impl Client {
     }
 
     fn read(&mut self, buffer: &mut Vec<u8>) {
-        buffer.resize(GRO_BYTES, 0);
-        let mut meta = [RecvMeta::default()];
-        loop {
-            let mut slices = [IoSliceMut::new(buffer)];
-            match self.udp.recv((&self.socket).into(), &mut slices, &mut meta) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // An ICMP answer to a closed port.
-                Err(_) => continue,
-            }
-            // When it came, not when this client gets to read it: that is what the sender's
-            // estimate goes by.
-            let [meta] = &meta;
-            let age = meta.timestamp.and_then(|at| (SystemTime::UNIX_EPOCH + at).elapsed().ok());
-            let came = Instant::now() - age.unwrap_or_default();
-            for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {
-                let Ok(receive) = Receive::new(Protocol::Udp, meta.addr, self.local, datagram) else {
-                    continue;
-                };
-                self.rtc.handle_input(Input::Receive(came, receive)).unwrap();
+        let (proto, local) = (self.local.proto(), self.local.addr());
+        while let Some(read) = self.wire.receive(buffer) {
+            for datagram in buffer[..read.length].chunks(read.stride.max(1)) {
+                let Ok(receive) = Receive::new(proto, read.source, local, datagram) else { continue };
+                self.rtc.handle_input(Input::Receive(read.came, receive)).unwrap();
                 self.drain();
             }
         }
@@ -281,7 +267,7 @@ impl Client {
                 Output::Timeout(_) => return,
                 Output::Transmit(transmit) => {
                     sent = true;
-                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
+                    self.wire.send(&transmit.contents, transmit.destination);
                 }
                 Output::Event(event) => self.event(event),
             }

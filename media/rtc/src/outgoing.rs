@@ -1,0 +1,99 @@
+//! What leaves a peer: which way it goes, and what follows from the answers to checks.
+
+use std::time::Instant;
+
+use str0m::net::{Protocol, Transmit};
+
+use crate::{
+    arena::Key,
+    demux::{Demux, Registered, binding_success, is_stun},
+    metrics::Metrics,
+    path::{Path, Paths},
+    sockets::Sockets,
+    tcp::{queue::Importance, streams::STREAMS_PER_PEER_MAX},
+};
+
+/// RTP and RTCP on one port (RFC 5761, section 4): the second byte of RTCP.
+const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
+
+/// The way out of one peer.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) key: Key,
+    pub(crate) registered: &'a mut Registered,
+    pub(crate) paths: &'a mut Paths,
+    pub(crate) sockets: &'a mut Sockets,
+    pub(crate) demux: &'a mut Demux,
+    pub(crate) metrics: &'a Metrics,
+    /// Payload types of sound, a bit each.
+    pub(crate) sound: u128,
+    pub(crate) now: Instant,
+}
+
+impl Outgoing<'_> {
+    pub(crate) fn send(&mut self, mut transmit: Transmit) {
+        if !is_stun(&transmit.contents) {
+            self.paths.direct(&mut transmit);
+        } else if let Some(transaction) = binding_success(&transmit.contents) {
+            self.answered(transaction, &transmit);
+        }
+        if transmit.proto == Protocol::Tcp {
+            let importance = importance(&transmit.contents, self.sound);
+            self.sockets.streams.send(&transmit, importance, self.now, self.metrics);
+        } else {
+            self.sockets.send(&transmit, self.metrics);
+        }
+    }
+
+    /// A check had the right password: the client is where it came from.
+    fn answered(&mut self, transaction: [u8; 12], transmit: &Transmit) {
+        let path = Path { proto: transmit.proto, local: transmit.source, remote: transmit.destination };
+        let Some(asked) = self.paths.answered(transaction, path) else { return };
+        let own = match path.proto {
+            Protocol::Tcp => self.own_stream(path),
+            _ => self.demux.learn(self.key, self.registered, path.remote, asked.at),
+        };
+        if !own {
+            self.metrics.addresses_contested.inc();
+        } else if self.paths.confirmed(&asked) {
+            self.metrics.paths_chosen.inc();
+        }
+    }
+
+    fn own_stream(&mut self, path: Path) -> bool {
+        let Some((stream, new)) = self.sockets.streams.verified(path, self.key) else { return false };
+        if new {
+            self.registered.learned += 1;
+            self.registered.streams.push(stream);
+            if self.registered.streams.len() > STREAMS_PER_PEER_MAX {
+                let oldest = self.registered.streams.remove(0);
+                self.sockets.streams.fail(oldest);
+            }
+        }
+        true
+    }
+}
+
+fn importance(datagram: &[u8], sound: u128) -> Importance {
+    match datagram {
+        [128..=191, kind, ..] if !RTCP_TYPES.contains(kind) && sound >> (kind & 0x7f) & 1 == 0 => {
+            Importance::Video
+        }
+        _ => Importance::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pictures_are_of_less_importance() {
+        let sound = 1 << 111;
+        assert_eq!(importance(&[0x80, 96, 0], sound), Importance::Video);
+        assert_eq!(importance(&[0x80, 0x80 | 96, 0], sound), Importance::Video, "with the marker");
+        assert_eq!(importance(&[0x80, 0x80 | 111, 0], sound), Importance::Other, "sound");
+        assert_eq!(importance(&[0x80, 200, 0], sound), Importance::Other, "feedback");
+        assert_eq!(importance(&[22, 254, 253], sound), Importance::Other, "DTLS");
+        assert_eq!(importance(&[1, 1, 0], sound), Importance::Other, "STUN");
+    }
+}
