@@ -47,6 +47,11 @@ impl Dynacast {
         self.tell(Some(wanted))
     }
 
+    /// What the publisher was last told to send; `None` also before it was told anything.
+    pub(crate) fn wanted(&self) -> Option<Spatial> {
+        self.told.flatten()
+    }
+
     fn tell(&mut self, wanted: Option<Spatial>) -> Option<Option<Spatial>> {
         if self.told == Some(wanted) {
             return None;

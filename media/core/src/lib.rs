@@ -27,6 +27,7 @@ mod throttle;
 mod timestamp;
 mod track;
 mod types;
+mod viewing;
 mod vp8;
 mod vp9;
 mod window;

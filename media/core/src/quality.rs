@@ -1,8 +1,9 @@
-//! Connection quality in a number and a word.
+//! Connection quality in a number and a word: the worse of sound (the E-model) and pictures
+//! (layer against the one of use, standstill).
 
 use std::time::{Duration, Instant};
 
-use crate::{ConnectionQuality, LinkStats};
+use crate::{ConnectionQuality, LinkStats, viewing::Mean};
 
 /// A report goes out at least this often.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
@@ -18,6 +19,10 @@ const LOST_LOSS: f32 = 0.9;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Quality {
     score: Option<f32>,
+    /// Samples of pictures since the last report.
+    pictures: Mean,
+    /// The mean of the report before.
+    picture: Option<f32>,
     lost: bool,
     told: Option<ConnectionQuality>,
 }
@@ -35,9 +40,21 @@ impl Quality {
             .inspect(|(word, _)| self.told = Some(*word))
     }
 
+    /// Takes a sample of a picture that the participant sees or sends.
+    pub(crate) fn add_picture(&mut self, score: f32) {
+        self.pictures.add(score);
+    }
+
+    /// The report of an interval: the worse of sound and pictures.
+    pub(crate) fn report_pictures(&mut self) -> Option<(ConnectionQuality, f32)> {
+        self.picture = self.pictures.take();
+        self.report().inspect(|(word, _)| self.told = Some(*word))
+    }
+
     /// The present state; `None` before the first measurement.
     pub(crate) fn report(&self) -> Option<(ConnectionQuality, f32)> {
-        let score = self.score?;
+        let sound = self.score?;
+        let score = self.picture.map_or(sound, |picture| picture.min(sound));
         Some(if self.lost {
             (ConnectionQuality::Lost, 0.0)
         } else if score >= EXCELLENT {
@@ -108,6 +125,21 @@ mod tests {
         let (word, _) = quality.update(&stats(0.3, 30)).unwrap();
         assert!(word < ConnectionQuality::Excellent);
         assert_eq!(quality.update(&stats(0.0, 30)), None, "one good value is not believed");
+    }
+
+    #[test]
+    fn a_bad_picture_shows_over_a_good_line() {
+        let mut quality = Quality::default();
+        quality.update(&stats(0.0, 30));
+        for _ in 0..10 {
+            quality.add_picture(1.0);
+            quality.add_picture(4.5);
+        }
+        let (word, score) = quality.report_pictures().unwrap();
+        assert_eq!((word, score), (ConnectionQuality::Poor, 2.75));
+        assert_eq!(quality.update(&stats(0.0, 30)), None, "the line is good, but it was told poor");
+        quality.add_picture(4.5);
+        assert_eq!(quality.report_pictures().unwrap().0, ConnectionQuality::Excellent);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod decide;
 mod timers;
+mod viewing;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -224,6 +225,7 @@ impl Room {
         for index in &track.subscribers {
             let Some(slot) = self.slots.at_mut(*index) else { continue };
             let routed = slot.route(&arrival.packet, now);
+            slot.viewing.sent = slot.viewing.sent.wrapping_add(u32::from(routed.forward.is_some()));
             out.extend(routed.forward);
             if let Some(spatial) = slot.shown().filter(|_| routed.switched && video) {
                 self.outputs.push(Output::SlotLayer { slot: slot.key, spatial });

@@ -10,6 +10,7 @@ use crate::{
     renumber::Renumber,
     timestamp::Timestamps,
     track::{Packet, Stream, Track},
+    viewing::Viewing,
     vp8,
 };
 
@@ -54,6 +55,7 @@ pub(crate) struct Slot {
     pub track: Option<TrackKey>,
     pub settings: SlotSettings,
     pub grant: Grant,
+    pub viewing: Viewing,
     target: Option<Target>,
     current: Option<Stream>,
     sequence: Renumber,
@@ -78,6 +80,7 @@ impl Slot {
             track: None,
             settings: SlotSettings::default(),
             grant: Grant::default(),
+            viewing: Viewing::default(),
             target: None,
             current: None,
             sequence: Renumber::new(FIRST_SEQUENCE),
@@ -97,6 +100,7 @@ impl Slot {
         self.track = None;
         self.grant = Grant::default();
         self.timestamps.forget_clock();
+        self.viewing.reset();
         self.set_target(None);
     }
 

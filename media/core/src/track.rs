@@ -322,6 +322,16 @@ impl Track {
         self.elsewhere.iter().filter_map(|(_, wanted)| *wanted).max()
     }
 
+    /// Does anything of it arrive?
+    pub(crate) fn flows(&self) -> bool {
+        self.layers.iter().any(|layer| layer.live)
+    }
+
+    /// The highest layer that arrives.
+    pub(crate) fn highest_live(&self) -> Option<Spatial> {
+        self.layers.iter().filter(|layer| layer.live).map(|layer| layer.spec.spatial).max()
+    }
+
     /// The highest layer there is.
     pub(crate) fn top(&self) -> Spatial {
         self.layers.last().map_or(Spatial(0), |layer| layer.spec.spatial)

@@ -62,6 +62,7 @@ impl Room {
         let participants = !self.participants.is_empty();
         if take(&mut self.timers.layers, now, LAYERS_INTERVAL, tracks) {
             self.check_layers(now);
+            self.sample_pictures(now);
         }
         if take(&mut self.timers.allocation, now, ALLOCATION_INTERVAL, tracks) {
             self.allocate_all(now);
@@ -136,14 +137,6 @@ impl Room {
         if !changed.is_empty() {
             changed.sort_by(|a, b| b.level.total_cmp(&a.level));
             self.outputs.push(Output::Speakers(changed));
-        }
-    }
-
-    fn report_quality(&mut self) {
-        for (participant, state) in &self.participants {
-            if let Some((quality, score)) = state.quality.report() {
-                self.outputs.push(Output::Quality { participant: *participant, quality, score });
-            }
         }
     }
 
