@@ -36,6 +36,7 @@ struct Participant {
     allocated_bps: u64,
     /// The last [`Output::DesiredBitrate`].
     desired_bps: u64,
+    possible_bps: u64,
     speech: Speech,
     quality: Quality,
 }

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use parley_media_core::{Codec, Spatial};
@@ -16,11 +16,10 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
-use crate::descriptor;
+use crate::{descriptor, egress::STATS_INTERVAL};
 
 /// Where the estimate of a new connection begins: one good video layer and sound.
 const ESTIMATE_START: Bitrate = Bitrate::kbps(2_000);
-const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Packets kept for retransmission: a second of the largest layer.
 const RESEND_PACKETS_VIDEO: usize = 1_000;
 const RESEND_PACKETS_AUDIO: usize = 100;

@@ -21,6 +21,7 @@
 //! | `sdp` | the text of descriptions: the only place that reads or rewrites it |
 //! | `path` | where a peer's media goes out: what the client's checks say |
 //! | `tcp` | ICE over TCP: the listener, and the streams of a worker |
+//! | `egress` | the estimate of what can be sent to a participant, made fit to act upon |
 //! | `codecs` | how a connection is built, how payload types correspond |
 
 mod api;
@@ -30,6 +31,7 @@ mod codecs;
 mod command;
 mod demux;
 mod descriptor;
+mod egress;
 mod handle;
 mod histogram;
 mod layout;

@@ -1,6 +1,7 @@
 //! One room on its worker: glue between the routing core, the peers and signaling.
 
 mod data;
+mod estimate;
 mod events;
 mod negotiate;
 mod publish;
@@ -30,6 +31,7 @@ use crate::{
     arena::{Arena, Key},
     codecs::OutPayload,
     demux::Demux,
+    egress::Egress,
     layout::HOME,
     metrics::Metrics,
     negotiation::{dual::Dual, publish::Published, single::Single},
@@ -103,6 +105,9 @@ struct Participant {
     /// In the order in which they came; waiting ones get sections in this order.
     subscriptions: Vec<Subscription>,
     link: LinkStats,
+    egress: Egress,
+    /// Statistics since the last report of the quality.
+    samples: u32,
 }
 
 impl Participant {
@@ -271,6 +276,8 @@ impl RoomState {
             published: Published::default(),
             subscriptions: Vec::new(),
             link: LinkStats::default(),
+            egress: Egress::default(),
+            samples: 0,
         };
         self.participants.insert(participant, state);
         self.core.add_participant(participant, ctx.now);
@@ -375,7 +382,9 @@ impl RoomState {
                 Output::RequestKeyframe { track, spatial } => self.request_keyframe(ctx, track, spatial),
                 Output::SlotPaused { slot, paused: is } => paused.push((slot, is)),
                 Output::SlotLayer { slot, spatial } => tracing::trace!(?slot, ?spatial, "layer"),
-                Output::DesiredBitrate { participant, bps } => self.desire(ctx, participant, bps),
+                Output::DesiredBitrate { participant, bps, possible_bps } => {
+                    self.desire(ctx, participant, bps, possible_bps);
+                }
                 Output::WantedLayer { track, spatial } => self.tell_wanted(ctx, track, spatial),
                 // All sound comes to the home part; the others hear but a part of it.
                 Output::Speakers(speakers) if self.is_home() => {

@@ -41,6 +41,7 @@ impl Room {
         owner.allocated_bps = estimate;
         let mut audio_bps = 0;
         let mut desired_bps = 0;
+        let mut possible_bps = 0;
         self.candidates.clear();
         for index in &owner.slots {
             let Some(slot) = self.slots.at_mut(*index) else { continue };
@@ -49,6 +50,7 @@ impl Room {
                 rest(slot);
             } else if track.video() {
                 desired_bps += top_bps(track, slot);
+                possible_bps += track.views().last().map_or(0, |view| view.bps(ALL_TEMPORAL));
                 self.candidates.push(candidate(*index, track, slot, now));
             } else {
                 // Sound is never paused: it costs little and is what matters most.
@@ -64,9 +66,13 @@ impl Room {
             }
         }
         desired_bps += audio_bps;
-        if differs(owner.desired_bps, desired_bps, DESIRED_CHANGE_PERCENT) {
+        possible_bps += audio_bps;
+        if differs(owner.desired_bps, desired_bps, DESIRED_CHANGE_PERCENT)
+            || differs(owner.possible_bps, possible_bps, DESIRED_CHANGE_PERCENT)
+        {
             owner.desired_bps = desired_bps;
-            self.outputs.push(Output::DesiredBitrate { participant, bps: desired_bps });
+            owner.possible_bps = possible_bps;
+            self.outputs.push(Output::DesiredBitrate { participant, bps: desired_bps, possible_bps });
         }
     }
 

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::SystemTime};
 
 use parley_media_core::{Codec, Forward, ParticipantKey, RtpIn, SenderReport, Spatial, TrackKey};
 use str0m::{
-    bwe::Bitrate,
     media::{KeyframeRequestKind, Mid, Pt},
     rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
 };
@@ -118,18 +117,6 @@ impl RoomState {
         }
     }
 
-    /// A new estimate of what can go out on a connection.
-    pub(crate) fn on_estimate(&mut self, ctx: &mut Context<'_>, from: Key, estimate: Bitrate) {
-        let Some(peer) = ctx.peers.get(from) else { return };
-        let participant = peer.participant;
-        if self.participants.get(&participant).is_some_and(|state| state.outgoing() == from) {
-            tracing::trace!(?participant, bps = estimate.as_u64(), "estimate");
-            ctx.metrics.estimate_bps.observe(estimate.as_f64());
-            self.core.handle_estimate(participant, estimate.as_u64(), ctx.now);
-            self.dirty = true;
-        }
-    }
-
     pub(super) fn request_keyframe(&mut self, ctx: &mut Context<'_>, track: TrackKey, spatial: Spatial) {
         let Some(known) = self.tracks.get(&track) else { return };
         if let Some(origin) = &known.origin {
@@ -148,12 +135,6 @@ impl RoomState {
                 stream.request_keyframe(KeyframeRequestKind::Pli);
             }
         });
-    }
-
-    pub(super) fn desire(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, bps: u64) {
-        let Some(state) = self.participants.get(&participant) else { return };
-        tracing::trace!(?participant, bps, "desired");
-        ctx.with(state.outgoing(), |rtc| rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps)));
     }
 
     pub(super) fn tell_wanted(&mut self, ctx: &Context<'_>, track: TrackKey, spatial: Option<Spatial>) {

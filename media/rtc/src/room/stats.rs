@@ -11,6 +11,8 @@ use str0m::{
 use super::{Context, RoomState};
 use crate::{Connection, arena::Key};
 
+/// Statistics of a connection come this often for each report of its quality.
+const SAMPLES_PER_REPORT: u32 = 4;
 /// Streams of a connection whose reports are remembered; those beyond are not counted.
 const STREAMS_MAX: usize = 256;
 
@@ -45,18 +47,25 @@ impl Reported {
     }
 }
 
+/// Over the samples of a report, about; nothing measured is nothing lost.
+fn average(loss: &mut f32, sample: Option<f32>) {
+    *loss += (sample.unwrap_or(0.0) - *loss) / SAMPLES_PER_REPORT as f32;
+}
+
 impl RoomState {
     pub(crate) fn on_peer_stats(&mut self, ctx: &mut Context<'_>, from: Key, stats: &PeerStats) {
         let Some(peer) = ctx.peers.get(from) else { return };
-        let Some(state) = self.participants.get_mut(&peer.participant) else { return };
+        let participant = peer.participant;
+        let Some(state) = self.participants.get_mut(&participant) else { return };
         if peer.connection == Connection::Publisher {
-            state.link.loss_up = stats.ingress_loss_fraction.unwrap_or(0.0);
+            average(&mut state.link.loss_up, stats.ingress_loss_fraction);
             if let Some(loss) = stats.ingress_loss_fraction {
                 ctx.metrics.loss_upstream_ratio.observe(loss.into());
             }
         }
-        if from == state.outgoing() {
-            state.link.loss_down = stats.egress_loss_fraction.unwrap_or(0.0);
+        let outgoing = from == state.outgoing();
+        if outgoing {
+            average(&mut state.link.loss_down, stats.egress_loss_fraction);
             if let Some(loss) = stats.egress_loss_fraction {
                 ctx.metrics.loss_downstream_ratio.observe(loss.into());
             }
@@ -67,10 +76,17 @@ impl RoomState {
             ctx.metrics.round_trip_seconds.observe(rtt.as_secs_f64());
         }
         state.link.rtt = rtt.or(state.link.rtt);
-        let link: LinkStats = state.link;
-        state.link.jitter = None;
-        self.core.handle_link_stats(peer.participant, link, ctx.now);
-        self.dirty = true;
+        if !outgoing {
+            return;
+        }
+        state.samples = (state.samples + 1) % SAMPLES_PER_REPORT;
+        if state.samples == 0 {
+            let link: LinkStats = state.link;
+            state.link.jitter = None;
+            self.core.handle_link_stats(participant, link, ctx.now);
+            self.dirty = true;
+        }
+        self.sample_estimate(ctx, from, participant, stats);
     }
 
     /// Keeps the largest jitter until the next report to the core.
