@@ -17,7 +17,7 @@ use parley_control_http::HttpConfig;
 use parley_control_providers::{FolderMailer, SmtpMailer};
 use parley_control_store::{DatabaseUrl, Store};
 use parley_media_rtc::{Media, MediaConfig};
-use parley_signaling::{IceServer, Signaling, SignalingConfig};
+use parley_signaling::{IceServer, Limits, Signaling, SignalingConfig, WebhookConfig};
 use parley_turn_server::StunServer;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -197,8 +197,25 @@ fn signaling_config(config: &Config, keys: &Keys) -> SignalingConfig {
         let host = config.public_url.host_str().unwrap_or("localhost").to_owned();
         IceServer { urls: vec![format!("stun:{host}:{}", address.port())], ..IceServer::default() }
     });
+    let (rooms, limits) = (&config.rooms, &config.limits);
     SignalingConfig {
         keys: keys.api_keys(),
+        auto_create_rooms: rooms.auto_create,
+        empty_timeout: rooms.empty_timeout,
+        departure_timeout: rooms.departure_timeout,
+        max_participants: rooms.max_participants,
+        remote_unmute: rooms.remote_unmute,
+        webhooks: WebhookConfig {
+            urls: config.webhooks.urls.iter().map(ToString::to_string).collect(),
+            api_key: Some(config.webhooks.api_key.clone().unwrap_or_else(|| key.clone())),
+        },
+        limits: Limits {
+            rooms: limits.rooms,
+            participants_per_room: limits.participants_per_room,
+            tracks_per_participant: limits.tracks_per_participant,
+            metadata_bytes: limits.metadata_bytes,
+            ..Limits::default()
+        },
         ice_servers: Arc::new(move |_| stun.iter().cloned().collect()),
         ..SignalingConfig::new(key, secret.expose())
     }

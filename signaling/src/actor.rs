@@ -13,15 +13,15 @@ use proto::{leave_request::Action, signal_response::Message as Response};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::RoomOptions,
     events::{EventSender, RoomEvent},
-    ids::{Identity, RoomName, RoomSid, SessionId, TrackSid},
+    ids::{Identity, RoomName, RoomSid, SessionId},
     room::{
-        JoinRefused, JoinRequest, LeaveReason, MediaCommand, Now, Output, ParticipantView,
-        REFRESHED_TOKEN_TTL, Room,
+        ControlError, JoinRefused, JoinRequest, LeaveReason, MediaCommand, Now, Output, REFRESHED_TOKEN_TTL,
+        Room, RpcCall, RpcFault,
     },
     session::Outgoing,
     token::{Claims, TokenMinter},
+    webhook::Webhooks,
 };
 
 /// Requests waiting for a room.
@@ -46,28 +46,12 @@ pub(crate) enum RoomMessage {
     Lost {
         session: SessionId,
     },
-    Options(RoomOptions),
-    Expel {
-        identity: Identity,
-        reply: oneshot::Sender<bool>,
-    },
-    SetPermission {
-        identity: Identity,
-        permission: Box<proto::ParticipantPermission>,
-        reply: oneshot::Sender<bool>,
-    },
-    Mute {
-        track: TrackSid,
-        muted: bool,
-        reply: oneshot::Sender<bool>,
-    },
-    Views {
-        reply: oneshot::Sender<Vec<ParticipantView>>,
-    },
-    SendData {
-        topic: String,
-        payload: Bytes,
-        destinations: Vec<Identity>,
+    /// Work of the control plane and of the server API.
+    Call(Call),
+    /// Calls a method of a participant.
+    PerformRpc {
+        request: Box<proto::PerformRpcRequest>,
+        reply: RpcReply,
     },
     Close {
         reason: LeaveReason,
@@ -75,6 +59,12 @@ pub(crate) enum RoomMessage {
         reply: oneshot::Sender<()>,
     },
 }
+
+/// Takes the payload that the participant answered.
+pub(crate) type RpcReply = oneshot::Sender<Result<Result<String, RpcFault>, ControlError>>;
+
+/// Runs inside the room's task.
+pub(crate) type Call = Box<dyn FnOnce(&mut Room, Now) + Send>;
 
 pub(crate) struct Actor {
     name: RoomName,
@@ -84,8 +74,17 @@ pub(crate) struct Actor {
     media_events: mpsc::Receiver<MediaEvent>,
     inbox: mpsc::Receiver<RoomMessage>,
     sessions: HashMap<SessionId, mpsc::Sender<Outgoing>>,
-    events: EventSender,
-    minter: TokenMinter,
+    rpc: HashMap<RpcCall, RpcReply>,
+    next_rpc: u64,
+    shell: Shell,
+}
+
+/// What all rooms share.
+#[derive(Clone)]
+pub(crate) struct Shell {
+    pub(crate) events: EventSender,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) minter: TokenMinter,
 }
 
 pub(crate) fn now() -> Now {
@@ -99,11 +98,10 @@ impl Actor {
         room: Room,
         (media, media_events): (RoomHandle, mpsc::Receiver<MediaEvent>),
         inbox: mpsc::Receiver<RoomMessage>,
-        events: EventSender,
-        minter: TokenMinter,
+        shell: Shell,
     ) -> Self {
-        let sid = room.sid().clone();
-        Self { name, sid, room, media, media_events, inbox, sessions: HashMap::new(), events, minter }
+        let (sid, sessions, rpc) = (room.sid().clone(), HashMap::new(), HashMap::new());
+        Self { name, sid, room, media, media_events, inbox, sessions, rpc, next_rpc: 0, shell }
     }
 
     /// Runs until the room is closed.
@@ -160,22 +158,27 @@ impl Actor {
                 self.sessions.remove(&session);
                 self.room.session_lost(session, now());
             }
-            RoomMessage::Options(options) => self.room.update_options(options),
-            RoomMessage::Expel { identity, reply } => answer(reply, self.room.expel(&identity, now())),
-            RoomMessage::SetPermission { identity, permission, reply } => {
-                answer(reply, self.room.set_permission(&identity, *permission, now()));
-            }
-            RoomMessage::Mute { track, muted, reply } => {
-                answer(reply, self.room.force_mute(&track, muted, now()));
-            }
-            RoomMessage::Views { reply } => answer(reply, self.room.views()),
-            RoomMessage::SendData { topic, payload, destinations } => {
-                self.room.send_user_data(&topic, &payload, &destinations);
-            }
+            RoomMessage::Call(work) => work(&mut self.room, now()),
+            RoomMessage::PerformRpc { request, reply } => self.perform_rpc(&request, reply),
             RoomMessage::Close { reason, action, reply } => {
                 self.room.close(reason, action, now());
                 answer(reply, ());
             }
+        }
+    }
+
+    fn perform_rpc(
+        &mut self,
+        request: &proto::PerformRpcRequest,
+        reply: RpcReply,
+    ) {
+        let call = RpcCall(self.next_rpc);
+        self.next_rpc += 1;
+        let identity = Identity::from(request.destination_identity.as_str());
+        match self.room.perform_rpc(call, &identity, request, now()) {
+            // Bounded by the calls that the room allows to be under way.
+            Ok(()) => drop(self.rpc.insert(call, reply)),
+            Err(error) => answer(reply, Err(error)),
         }
     }
 
@@ -189,15 +192,21 @@ impl Actor {
                 }
                 Output::Media(command) => self.command(command).await,
                 Output::RefreshToken { session, claims } => {
-                    match self.minter.sign(*claims, SystemTime::now(), REFRESHED_TOKEN_TTL) {
+                    match self.shell.minter.sign(*claims, SystemTime::now(), REFRESHED_TOKEN_TTL) {
                         Ok(token) => self.send(&[session], Response::RefreshToken(token)),
                         Err(error) => tracing::warn!(%error, "cannot refresh a token"),
                     }
                 }
+                Output::RpcDone { call, result } => {
+                    if let Some(reply) = self.rpc.remove(&call) {
+                        answer(reply, Ok(result));
+                    }
+                }
+                Output::Webhook(event) => self.shell.webhooks.notify(*event),
                 Output::Event { at_ms, kind } => {
                     let event =
                         RoomEvent { room: self.name.clone(), room_sid: self.sid.clone(), at_ms, kind };
-                    self.events.send(event).await;
+                    self.shell.events.send(event).await;
                 }
             }
         }

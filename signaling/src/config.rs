@@ -39,17 +39,26 @@ pub struct IceServer {
 /// Makes the ICE servers of one participant, with credentials of its own.
 pub type IceServers = Arc<dyn Fn(&Identity) -> Vec<IceServer> + Send + Sync>;
 
-/// What a room is made with. `None` = the service's default.
+/// What a room is made with, or changed to. What is empty, 0 or `None` is left as it is;
+/// in a new room that is the service's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomOptions {
-    /// 0 = no limit beyond [`Limits::participants_per_room`].
+    /// Recorders and agents are not counted. [`Limits::participants_per_room`] holds besides.
     pub max_participants: u32,
     /// How long a room stays that nobody has joined.
     pub empty_timeout: Option<Duration>,
-    /// How long a participant may be without a signal connection before it is
-    /// taken for gone, and how long a room stays after the last has left.
+    /// How long a room stays after the last has left.
     pub departure_timeout: Option<Duration>,
     pub metadata: String,
+}
+
+/// Where webhooks go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// `http` or `https`; each gets every event.
+    pub urls: Vec<String>,
+    /// The API key whose secret signs them; `None` = the first.
+    pub api_key: Option<String>,
 }
 
 /// Bounds on what clients may ask for.
@@ -71,6 +80,14 @@ pub struct Limits {
     /// Bytes of metadata, and of all attributes together.
     pub metadata_bytes: usize,
     pub name_bytes: usize,
+    /// Bytes of a room's name and of an identity.
+    pub identifier_bytes: usize,
+    /// Bytes of the payload of a data message that the server API sends.
+    pub data_message_bytes: usize,
+    /// Bytes of a request of the server API.
+    pub api_request_bytes: usize,
+    /// Webhook events waiting for one address; beyond that they are dropped and counted.
+    pub webhook_queue: usize,
     /// Room events waiting for their reader.
     pub events: usize,
 }
@@ -88,6 +105,10 @@ impl Default for Limits {
             session_queue: 1_024,
             metadata_bytes: 64 * 1024,
             name_bytes: 256,
+            identifier_bytes: 256,
+            data_message_bytes: 60 * 1024,
+            api_request_bytes: 1024 * 1024,
+            webhook_queue: 4_096,
             events: 4_096,
         }
     }
@@ -103,8 +124,16 @@ pub struct SignalingConfig {
     /// A join makes the room that it names. False: only rooms opened with
     /// [`crate::Signaling::ensure_room`] can be joined.
     pub auto_create_rooms: bool,
+    /// What rooms are made with that are not told otherwise.
     pub empty_timeout: Duration,
     pub departure_timeout: Duration,
+    /// 0 = no limit beyond [`Limits::participants_per_room`].
+    pub max_participants: u32,
+    /// How long a participant may be without a signal connection before it is taken for gone.
+    pub resume_timeout: Duration,
+    /// The server API may unmute a track, too; people may then be heard without their doing.
+    pub remote_unmute: bool,
+    pub webhooks: WebhookConfig,
     /// From the join to a working media connection.
     pub connect_timeout: Duration,
     /// How often a client pings, and after how long without an answer it gives up.
@@ -130,6 +159,10 @@ impl SignalingConfig {
             auto_create_rooms: true,
             empty_timeout: Duration::from_secs(300),
             departure_timeout: Duration::from_secs(20),
+            max_participants: 0,
+            resume_timeout: Duration::from_secs(20),
+            remote_unmute: false,
+            webhooks: WebhookConfig::default(),
             connect_timeout: Duration::from_secs(40),
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(15),

@@ -40,6 +40,7 @@ pub(crate) fn router(signaling: Signaling) -> Router {
         .route("/rtc/validate", get(validate_v0))
         .route("/rtc/v1", get(connect_v1))
         .route("/rtc/v1/validate", get(validate_v1))
+        .merge(crate::api::routes())
         .layer(cors)
         .with_state(signaling)
 }
@@ -171,7 +172,7 @@ fn admit(
     Ok((claims, room, params))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -101,6 +101,14 @@ impl Ids {
         self.sid("DTR_")
     }
 
+    pub(crate) fn webhook_event(&mut self) -> String {
+        self.sid("EV_")
+    }
+
+    pub(crate) fn rpc(&mut self) -> String {
+        self.sid("RPC_")
+    }
+
     fn key(&self) -> u64 {
         self.next_key.fetch_add(1, Ordering::Relaxed)
     }

@@ -7,6 +7,7 @@
 //! `docs/protocol.md` says which messages are understood.
 
 mod actor;
+mod api;
 mod config;
 mod events;
 mod http;
@@ -18,14 +19,17 @@ mod room;
 mod service;
 mod session;
 mod token;
+mod webhook;
 
 pub use livekit_protocol::{DisconnectReason as LeaveReason, ParticipantPermission, TrackSource};
 
 pub use crate::{
-    config::{ApiKeys, ApiSecret, IceServer, IceServers, Limits, RoomOptions, SignalingConfig},
+    config::{
+        ApiKeys, ApiSecret, IceServer, IceServers, Limits, RoomOptions, SignalingConfig, WebhookConfig,
+    },
     events::RoomEvent,
     ids::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
     room::{ParticipantView, RoomEventKind, TrackView},
     service::{CommandError, Signaling},
-    token::{Claims, Grants, NoApiKey, TokenError, TokenMinter, TokenSpec, TokenVerifier},
+    token::{Claims, Grants, NoApiKey, RoomConfig, TokenError, TokenMinter, TokenSpec, TokenVerifier},
 };

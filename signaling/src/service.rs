@@ -6,7 +6,7 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -17,20 +17,26 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    actor::{Actor, ROOM_QUEUE, RoomMessage, now},
+    actor::{Actor, Call, ROOM_QUEUE, RoomMessage, Shell, now},
     config::{RoomOptions, SignalingConfig},
-    events::{self, EventSender, RoomEvent},
+    events::{self, RoomEvent},
     ids::{Identity, Ids, RoomName, SessionId, TrackSid},
     revoked::{Revoked, RevokedInRoom, is_revoked},
-    room::{JoinRefused, JoinRequest, LeaveReason, ParticipantView, Room, RoomSettings},
+    room::{
+        ControlError, Destination, JoinRefused, JoinRequest, LeaveReason, MessageOfServer, Now,
+        ParticipantView, REFRESHED_TOKEN_TTL, Room, RoomSettings,
+    },
     session::{Session, SessionGuard},
-    token::{Claims, TokenMinter, TokenVerifier},
+    token::{Claims, NoApiKey, RoomConfig, TokenMinter, TokenVerifier},
+    webhook::Webhooks,
 };
 
 /// A room that closes while somebody comes in is made anew this often.
 const JOIN_ATTEMPTS: usize = 3;
 /// How long clients have to take their last message at shutdown.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// How long webhooks that are still to be sent are tried at shutdown.
+const WEBHOOK_FLUSH: Duration = Duration::from_secs(5);
 
 /// The signaling service. Cheap to clone.
 #[derive(Clone)]
@@ -41,12 +47,11 @@ pub struct Signaling {
 pub(crate) struct Inner {
     pub(crate) config: SignalingConfig,
     pub(crate) verifier: TokenVerifier,
-    minter: TokenMinter,
+    shell: Shell,
     media: Media,
     rooms: Mutex<HashMap<RoomName, Entry>>,
     /// Never held across an await.
     revoked: std::sync::Mutex<Revoked>,
-    events: EventSender,
     event_slot: events::EventSlot,
     next_key: Arc<AtomicU64>,
     next_session: AtomicU64,
@@ -68,6 +73,8 @@ pub enum CommandError {
     TooManyRooms,
     #[error("the server is shutting down")]
     Stopping,
+    #[error("no API key is configured")]
+    NoApiKey,
     #[error("the media plane has refused the room: {0}")]
     Media(#[from] MediaError),
 }
@@ -84,14 +91,16 @@ pub(crate) enum JoinError {
 impl Signaling {
     pub fn new(config: SignalingConfig, media: Media) -> Self {
         let (events, event_slot) = events::channel(config.limits.events);
+        let minter = TokenMinter::new(config.keys.clone());
+        let webhooks = Webhooks::start(&config, minter.clone());
+        let shell = Shell { events, webhooks, minter };
         let inner = Inner {
             verifier: TokenVerifier::new(config.keys.clone()),
-            minter: TokenMinter::new(config.keys.clone()),
+            shell,
             config,
             media,
             rooms: Mutex::new(HashMap::new()),
             revoked: std::sync::Mutex::default(),
-            events,
             event_slot,
             next_key: Arc::new(AtomicU64::new(1)),
             next_session: AtomicU64::new(1),
@@ -108,7 +117,7 @@ impl Signaling {
 
     /// Makes access tokens for this service.
     pub fn minter(&self) -> TokenMinter {
-        self.inner.minter.clone()
+        self.inner.shell.minter.clone()
     }
 
     /// The events of all rooms. The first caller gets them, later ones `None`.
@@ -121,11 +130,28 @@ impl Signaling {
 
     /// Opens the room if it does not exist, or changes its options.
     pub async fn ensure_room(&self, name: &str, options: RoomOptions) -> Result<(), CommandError> {
-        let name = RoomName::from(name);
-        let inbox = self.inner.open(&name, options.clone()).await?;
-        // A room that has closed in this moment is made anew by the next join.
-        drop(inbox.send(RoomMessage::Options(options)).await);
-        Ok(())
+        self.create_room(name, options).await.map(drop)
+    }
+
+    /// As [`Self::ensure_room`], and tells what the room is now.
+    pub(crate) async fn create_room(
+        &self,
+        name: &str,
+        options: RoomOptions,
+    ) -> Result<proto::Room, CommandError> {
+        for _ in 0..JOIN_ATTEMPTS {
+            self.inner.open(&RoomName::from(name), options.clone()).await?;
+            let options = options.clone();
+            let change = move |room: &mut Room, _: Now| {
+                room.update_options(options);
+                room.room_info()
+            };
+            // A room that closes in this moment is made anew.
+            if let Ok(room) = self.call(name, change).await {
+                return Ok(room);
+            }
+        }
+        Err(CommandError::NoSuchRoom(RoomName::from(name)))
     }
 
     /// Takes a participant out. Tokens issued to the identity before are refused
@@ -133,8 +159,16 @@ impl Signaling {
     pub async fn remove_participant(&self, room: &str, identity: &str) -> Result<bool, CommandError> {
         let identity = Identity::from(identity);
         // Before the room is looked for: one that opens in this moment finds it.
-        self.inner.revoke(room, &identity);
-        self.ask(room, |reply| RoomMessage::Expel { identity, reply }).await
+        self.inner.revoke(room, &identity, unix_ms());
+        self.call(room, move |room, now| room.expel(&identity, now)).await
+    }
+
+    /// Refuses tokens issued to `identity` up to `until_ms` (Unix time, milliseconds) in `room`.
+    pub(crate) async fn refuse_tokens(&self, room: &str, identity: &str, until_ms: u64) {
+        let identity = Identity::from(identity);
+        self.inner.revoke(room, &identity, until_ms);
+        // A room that does not exist takes it over when it is made.
+        drop(self.call(room, move |room, _| room.refuse_tokens_of(&identity, until_ms)).await);
     }
 
     /// Changes what a participant may do, at once. False: it is not there.
@@ -144,14 +178,14 @@ impl Signaling {
         identity: &str,
         permission: proto::ParticipantPermission,
     ) -> Result<bool, CommandError> {
-        let (identity, permission) = (Identity::from(identity), Box::new(permission));
-        self.ask(room, |reply| RoomMessage::SetPermission { identity, permission, reply }).await
+        let identity = Identity::from(identity);
+        self.call(room, move |room, now| room.set_permission(&identity, permission, now)).await
     }
 
     /// Mutes or unmutes a track; its client is told. False: it is not there.
     pub async fn mute_track(&self, room: &str, track: &str, muted: bool) -> Result<bool, CommandError> {
         let track = TrackSid::from(track);
-        self.ask(room, |reply| RoomMessage::Mute { track, muted, reply }).await
+        self.call(room, move |room, now| room.force_mute(&track, muted, now)).await
     }
 
     /// Ends the room; its participants are told that it was deleted.
@@ -162,7 +196,7 @@ impl Signaling {
 
     /// Who is in the room, also those who are just connecting or have lost their socket.
     pub async fn participants(&self, room: &str) -> Result<Vec<ParticipantView>, CommandError> {
-        self.ask(room, |reply| RoomMessage::Views { reply }).await
+        self.call(room, |room, _| room.views()).await
     }
 
     /// Names of the rooms that exist.
@@ -183,14 +217,39 @@ impl Signaling {
         payload: Bytes,
         destinations: &[&str],
     ) -> Result<(), CommandError> {
-        let message = RoomMessage::SendData {
-            topic: topic.to_owned(),
+        let message = MessageOfServer {
             payload,
-            destinations: destinations.iter().map(|name| Identity::from(*name)).collect(),
+            topic: Some(topic.to_owned()),
+            identities: destinations.iter().map(|name| (*name).to_owned()).collect(),
+            ..MessageOfServer::default()
         };
-        let name = RoomName::from(room);
-        let inbox = self.inner.inbox(&name).await.ok_or_else(|| CommandError::NoSuchRoom(name.clone()))?;
-        inbox.send(message).await.map_err(|_| CommandError::NoSuchRoom(name))
+        self.call(room, move |room, _| room.send_message(message)).await
+    }
+
+    /// Moves a participant to another room, which is made if need be. Its client is given a token
+    /// for it and joins there.
+    pub(crate) async fn move_participant(
+        &self,
+        room: &str,
+        identity: &Identity,
+        destination: &RoomName,
+    ) -> Result<Result<(), ControlError>, JoinError> {
+        let who = identity.clone();
+        let mut claims = match self.call(room, move |room, _| room.claims_to_move(&who)).await? {
+            Ok(claims) => claims,
+            Err(error) => return Ok(Err(error)),
+        };
+        claims.video.get_or_insert_default().room.clone_from(&destination.0);
+        let token = self.inner.shell.minter.sign(claims, SystemTime::now(), REFRESHED_TOKEN_TTL);
+        let token = token.map_err(|NoApiKey| CommandError::NoApiKey)?;
+        let fresh = self.inner.verifier.verify(&token).map_err(|_| CommandError::NoApiKey)?;
+        self.create_room(&destination.0, RoomOptions::default()).await?;
+        self.may_join(destination, &fresh).await?;
+        let (info, others) =
+            self.call(&destination.0, |room, _| (room.room_info(), room.visible_infos())).await?;
+        let destination = Destination { room: info, token, others };
+        let who = identity.clone();
+        Ok(self.call(room, move |room, now| room.move_away(&who, destination, now)).await?)
     }
 
     /// Tells all clients to reconnect, closes the rooms and waits a moment for
@@ -209,9 +268,27 @@ impl Signaling {
         if tokio::time::timeout(GOODBYE, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!("some clients did not take their goodbye in time");
         }
+        self.inner.shell.webhooks.flush(WEBHOOK_FLUSH).await;
     }
 
-    async fn ask<T>(
+    /// Runs `work` inside the room.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        room: &str,
+        work: impl FnOnce(&mut Room, Now) -> T + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let call = |reply: oneshot::Sender<T>| {
+            let work: Call = Box::new(move |room, now| {
+                if reply.send(work(room, now)).is_err() {
+                    tracing::trace!("nobody waits for the answer");
+                }
+            });
+            RoomMessage::Call(work)
+        };
+        self.ask(room, call).await
+    }
+
+    pub(crate) async fn ask<T>(
         &self,
         room: &str,
         message: impl FnOnce(oneshot::Sender<T>) -> RoomMessage,
@@ -228,7 +305,8 @@ impl Signaling {
     pub(crate) async fn may_join(&self, name: &RoomName, claims: &Claims) -> Result<(), JoinError> {
         self.inner.check_running()?;
         let Some(inbox) = self.inner.inbox(name).await else {
-            return if !self.inner.config.auto_create_rooms {
+            let may_create = claims.video.as_ref().is_some_and(|grants| grants.room_create);
+            return if !self.inner.config.auto_create_rooms && !may_create {
                 Err(CommandError::NoSuchRoom(name.clone()).into())
             } else if is_revoked(&self.inner.revoked_in(name), claims) {
                 Err(JoinRefused::Removed.into())
@@ -247,7 +325,7 @@ impl Signaling {
     /// Lets a session in, making the room if need be.
     pub(crate) async fn join(&self, name: &RoomName, request: JoinRequest) -> Result<Session, JoinError> {
         for _ in 0..JOIN_ATTEMPTS {
-            let inbox = self.inner.inbox_for_join(name).await?;
+            let inbox = self.inner.inbox_for_join(name, &request.claims).await?;
             let session = SessionId(self.inner.next_session.fetch_add(1, Ordering::Relaxed));
             let (outgoing, queue) = mpsc::channel(self.inner.config.limits.session_queue.max(1));
             let (reply, answer) = oneshot::channel();
@@ -273,15 +351,14 @@ impl Signaling {
 }
 
 impl Inner {
-    fn revoke(&self, room: &str, identity: &Identity) {
-        let now_ms = u64::try_from(now().wall_ms).unwrap_or(0);
+    fn revoke(&self, room: &str, identity: &Identity, until_ms: u64) {
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        revoked.insert(RoomName::from(room), identity.clone(), now_ms);
+        revoked.insert(RoomName::from(room), identity.clone(), until_ms, unix_ms());
     }
 
     fn revoked_in(&self, room: &RoomName) -> RevokedInRoom {
         let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        revoked.in_room(room).cloned().unwrap_or_default()
+        revoked.in_room(room)
     }
 
     async fn inbox(&self, name: &RoomName) -> Option<mpsc::Sender<RoomMessage>> {
@@ -296,9 +373,12 @@ impl Inner {
     async fn inbox_for_join(
         self: &Arc<Self>,
         name: &RoomName,
+        claims: &Claims,
     ) -> Result<mpsc::Sender<RoomMessage>, CommandError> {
-        if self.config.auto_create_rooms {
-            return self.open(name, RoomOptions::default()).await;
+        let may_create = claims.video.as_ref().is_some_and(|grants| grants.room_create);
+        if self.config.auto_create_rooms || may_create {
+            let options = claims.room_config.as_ref().map(RoomConfig::options).unwrap_or_default();
+            return self.open(name, options).await;
         }
         self.check_running()?;
         self.inbox(name).await.ok_or_else(|| CommandError::NoSuchRoom(name.clone()))
@@ -326,7 +406,7 @@ impl Inner {
         let mut room = Room::new(name.clone(), RoomSettings::new(&self.config, options), ids, now());
         room.refuse_tokens(self.revoked_in(name));
         tracing::info!(room = %room.sid(), "room opened");
-        let actor = Actor::new(name.clone(), room, media, messages, self.events.clone(), self.minter.clone());
+        let actor = Actor::new(name.clone(), room, media, messages, self.shell.clone());
         let id = self.next_key.fetch_add(1, Ordering::Relaxed);
         rooms.insert(name.clone(), Entry { id, inbox: inbox.clone() });
         let (service, name) = (Arc::downgrade(self), name.clone());
@@ -341,4 +421,8 @@ impl Inner {
         });
         Ok(inbox)
     }
+}
+
+fn unix_ms() -> u64 {
+    u64::try_from(now().wall_ms).unwrap_or(0)
 }

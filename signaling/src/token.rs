@@ -10,7 +10,7 @@ use livekit_protocol as proto;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::ApiKeys,
+    config::{ApiKeys, RoomOptions},
     ids::{Identity, RoomName},
 };
 
@@ -37,6 +37,9 @@ pub struct Grants {
     pub room_join: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub room: String,
+    /// Where participants of `room` may be moved to.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub destination_room: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +159,49 @@ pub struct Claims {
     pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video: Option<Grants>,
+    /// What the room is made with if this token's bearer makes it by joining.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_config: Option<RoomConfig>,
+    /// Of webhooks: base64 of the SHA-256 of their body.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+/// The part of LiveKit's room configuration that this server knows; 0 and empty = the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoomConfig {
+    /// Seconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub empty_timeout: u32,
+    /// Seconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub departure_timeout: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub max_participants: u32,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+}
+
+impl RoomConfig {
+    pub(crate) fn options(&self) -> RoomOptions {
+        RoomOptions {
+            max_participants: self.max_participants,
+            empty_timeout: seconds(self.empty_timeout),
+            departure_timeout: seconds(self.departure_timeout),
+            metadata: self.metadata.clone(),
+        }
+    }
+}
+
+/// 0 = not given.
+pub(crate) fn seconds(number: u32) -> Option<Duration> {
+    (number > 0).then(|| Duration::from_secs(u64::from(number)))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 impl Claims {
@@ -334,16 +380,23 @@ impl TokenMinter {
     }
 
     /// Signs `claims`, whose issuer and times are set here.
-    pub(crate) fn sign(
+    pub(crate) fn sign(&self, claims: Claims, now: SystemTime, ttl: Duration) -> Result<String, NoApiKey> {
+        let (key, _) = self.keys.first_key_value().ok_or(NoApiKey)?;
+        self.sign_by(key, claims, now, ttl)
+    }
+
+    /// As [`Self::sign`], with the API key named.
+    pub(crate) fn sign_by(
         &self,
+        key: &str,
         mut claims: Claims,
         now: SystemTime,
         ttl: Duration,
     ) -> Result<String, NoApiKey> {
-        let (key, secret) = self.keys.first_key_value().ok_or(NoApiKey)?;
+        let secret = self.keys.get(key).ok_or(NoApiKey)?;
         let elapsed = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_s = elapsed.as_secs();
-        claims.iss.clone_from(key);
+        key.clone_into(&mut claims.iss);
         claims.nbf = Some(now_s);
         claims.iat = Some(now_s);
         claims.iat_ms = u64::try_from(elapsed.as_millis()).ok();

@@ -40,6 +40,9 @@ pub struct Config {
     pub setup: Option<Setup>,
     pub mail: MailConfig,
     pub log: LogConfig,
+    pub rooms: RoomSettings,
+    pub limits: LimitSettings,
+    pub webhooks: WebhookSettings,
     /// People who may be in one consultation at once.
     pub room_limit: usize,
     /// How long a stopping server waits for requests and participants.
@@ -74,6 +77,37 @@ pub struct MediaSettings {
     pub room_width: usize,
     pub bind: Vec<IpAddr>,
     pub advertise: Vec<IpAddr>,
+}
+
+/// What rooms of the signalling protocol are made with.
+#[derive(Clone, Debug)]
+pub struct RoomSettings {
+    /// A join makes the room that it names.
+    pub auto_create: bool,
+    pub empty_timeout: Duration,
+    pub departure_timeout: Duration,
+    /// 0 = as many as the limit on participants.
+    pub max_participants: u32,
+    /// The server API may unmute tracks.
+    pub remote_unmute: bool,
+}
+
+/// What this node carries at most.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    pub rooms: usize,
+    pub participants_per_room: usize,
+    pub tracks_per_participant: usize,
+    /// Bytes of metadata, and of all attributes of a participant together.
+    pub metadata_bytes: usize,
+}
+
+/// Who is told of rooms and participants.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    pub urls: Vec<Url>,
+    /// The API key whose secret signs; `None` = the first.
+    pub api_key: Option<String>,
 }
 
 /// The first practice of an installation.

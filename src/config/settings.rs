@@ -12,8 +12,8 @@ use parley_media_rtc::TcpPort;
 use url::Url;
 
 use super::{
-    Config, ConfigError, ConfigErrors, HttpConfig, LogConfig, MailConfig, MediaSettings, Secret, Setup,
-    Sources, TlsConfig,
+    Config, ConfigError, ConfigErrors, HttpConfig, LimitSettings, LogConfig, MailConfig, MediaSettings,
+    RoomSettings, Secret, Setup, Sources, TlsConfig, WebhookSettings,
 };
 
 /// One setting, for help and for finding typing errors.
@@ -69,6 +69,17 @@ pub const SETTINGS: &[Setting] = &[
         "made on first start",
         "API keys of the LiveKit-compatible protocol: key:secret,key:secret",
     ),
+    setting("webhook.urls", "none", "who is told of rooms and participants: https://host/path,…"),
+    setting("webhook.api_key", "the first of keys", "the API key whose secret signs webhooks"),
+    setting("rooms.auto_create", "true", "joining makes a room; false: the server API alone"),
+    setting("rooms.empty_timeout_seconds", "300", "how long a room stays that nobody has joined"),
+    setting("rooms.departure_timeout_seconds", "20", "how long a room stays after the last has left"),
+    setting("rooms.max_participants", "0", "people in a room made without a number; 0: as the limit below"),
+    setting("rooms.remote_unmute", "false", "the server API may unmute people, not only mute them"),
+    setting("limits.rooms", "5000", "rooms on this node at once"),
+    setting("limits.participants_per_room", "3000", "participants of one room, recorders included"),
+    setting("limits.tracks_per_participant", "64", "tracks that one participant may publish"),
+    setting("limits.metadata_bytes", "65536", "metadata of a room or participant, and its attributes"),
     setting("smtp.url", "none: kept as files", "smtp://user:password@host:587 or smtps://…:465"),
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
     setting("log.filter", DEFAULT_FILTER, "log level or filter, like info,parley_signaling=debug"),
@@ -79,6 +90,8 @@ pub const SETTINGS: &[Setting] = &[
 
 const MAX_WORKERS: usize = 256;
 const MAX_SHUTDOWN_SECONDS: u64 = 600;
+const MAX_ROOM_TIMEOUT_SECONDS: u64 = 7 * 24 * 3_600;
+const MAX_WEBHOOK_URLS: usize = 16;
 const MIN_SECRET_LENGTH: usize = 16;
 /// The STUN codec warns of every malformed datagram, which any stranger can send.
 const DEFAULT_FILTER: &str = "info,stun_types=error";
@@ -184,11 +197,16 @@ pub(super) fn parse(sources: &Sources) -> Result<Config, ConfigErrors> {
     if shutdown > MAX_SHUTDOWN_SECONDS {
         reader.fail("shutdown_seconds", format!("is more than {MAX_SHUTDOWN_SECONDS}"));
     }
+    let keys = reader.keys(dev);
+    let webhooks = webhooks(&mut reader, &keys);
     let config = Config {
         demo: reader.flag("demo"),
         stun_listen: reader.listener("stun.listen", None),
         metrics_listen: reader.listener("metrics.listen", None),
-        keys: reader.keys(dev),
+        keys,
+        rooms: rooms(&mut reader),
+        limits: limits(&mut reader),
+        webhooks,
         setup: setup(&mut reader),
         mail: mail(&mut reader),
         log: log(&mut reader),
@@ -313,6 +331,61 @@ fn public_url(reader: &mut Reader<'_>, http: &HttpConfig) -> Url {
 /// How people write the address: an unspecified one is this machine.
 pub fn host_and_port(address: SocketAddr) -> String {
     if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
+fn rooms(reader: &mut Reader<'_>) -> RoomSettings {
+    let mut timeout = |key: &str, default: u64| {
+        let seconds = reader.parsed(key, "a number of seconds").unwrap_or(default);
+        if seconds > MAX_ROOM_TIMEOUT_SECONDS {
+            reader.fail(key, format!("is more than {MAX_ROOM_TIMEOUT_SECONDS}"));
+        }
+        Duration::from_secs(seconds)
+    };
+    RoomSettings {
+        empty_timeout: timeout("rooms.empty_timeout_seconds", 300),
+        departure_timeout: timeout("rooms.departure_timeout_seconds", 20),
+        auto_create: reader.parsed("rooms.auto_create", "true or false").unwrap_or(true),
+        max_participants: reader.parsed("rooms.max_participants", "a number of people").unwrap_or(0),
+        remote_unmute: reader.flag("rooms.remote_unmute"),
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> LimitSettings {
+    let defaults = parley_signaling::Limits::default();
+    let mut limit = |key: &str, default: usize| {
+        let number = reader.parsed(key, "a number").unwrap_or(default);
+        if number == 0 {
+            reader.fail(key, "nothing would be allowed");
+        }
+        number
+    };
+    LimitSettings {
+        rooms: limit("limits.rooms", defaults.rooms),
+        participants_per_room: limit("limits.participants_per_room", defaults.participants_per_room),
+        tracks_per_participant: limit("limits.tracks_per_participant", defaults.tracks_per_participant),
+        metadata_bytes: limit("limits.metadata_bytes", defaults.metadata_bytes),
+    }
+}
+
+fn webhooks(reader: &mut Reader<'_>, keys: &[(String, Secret)]) -> WebhookSettings {
+    let text = reader.text("webhook.urls").unwrap_or_default().to_owned();
+    let mut urls = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match Url::parse(part) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => urls.push(url),
+            _ => reader.fail("webhook.urls", format!("“{part}” is not an http or https address")),
+        }
+    }
+    if urls.len() > MAX_WEBHOOK_URLS {
+        reader.fail("webhook.urls", format!("there are more than {MAX_WEBHOOK_URLS}"));
+    }
+    let api_key = reader.text("webhook.api_key").map(ToOwned::to_owned);
+    if let Some(name) = &api_key
+        && !keys.iter().any(|(key, _)| key == name)
+    {
+        reader.fail("webhook.api_key", format!("{name} is not one of keys"));
+    }
+    WebhookSettings { urls, api_key }
 }
 
 fn mail(reader: &mut Reader<'_>) -> MailConfig {

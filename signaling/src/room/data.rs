@@ -41,6 +41,10 @@ impl Room {
             }
             sender.last_reliable = packet.sequence;
         }
+        if self.rpc_answer(from, packet.value.as_ref()) {
+            return;
+        }
+        let Some(sender) = self.participants.get_mut(&from) else { return };
         stamp(&mut packet, kind, sender.hidden(), &sender.identity, sender.sid.as_str());
         let metrics = matches!(packet.value, Some(Value::Metrics(_)));
         let destinations: Vec<Identity> =
@@ -66,29 +70,6 @@ impl Room {
             .collect();
         if !to.is_empty() {
             self.media(MediaCommand::SendData { to, kind, data });
-        }
-    }
-
-    /// A message of the server itself to everybody, or to `destinations`.
-    pub(crate) fn send_user_data(&mut self, topic: &str, payload: &[u8], destinations: &[Identity]) {
-        let packet = proto::DataPacket {
-            value: Some(Value::User(proto::UserPacket {
-                payload: payload.to_vec(),
-                topic: Some(topic.to_owned()),
-                ..Default::default()
-            })),
-            ..Default::default()
-        };
-        let data = Bytes::from(packet.encode_to_vec());
-        let to: Vec<ParticipantKey> = self
-            .participants
-            .values()
-            .filter(|receiver| receiver.is_active())
-            .filter(|receiver| destinations.is_empty() || destinations.contains(&receiver.identity))
-            .map(|receiver| receiver.key)
-            .collect();
-        if !to.is_empty() {
-            self.media(MediaCommand::SendData { to, kind: DataKind::Reliable, data });
         }
     }
 

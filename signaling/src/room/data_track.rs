@@ -179,12 +179,25 @@ impl Room {
     }
 
     /// A participant is gone: its data tracks and subscriptions too.
+    /// Ends all data tracks of `key`, which is told so.
+    pub(super) fn unpublish_data_tracks(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participants.get(&key) else { return };
+        for track in participant.data_tracks.clone() {
+            let request = proto::UnpublishDataTrackRequest { pub_handle: track.pub_handle };
+            self.unpublish_data_track(key, request);
+        }
+    }
+
     pub(super) fn forget_data_tracks(&mut self, participant: &Participant) {
         for info in &participant.data_tracks {
             self.forget_data_track(&info.sid);
         }
+        self.unsubscribe_data_tracks(participant.key);
+    }
+
+    pub(super) fn unsubscribe_data_tracks(&mut self, key: ParticipantKey) {
         for track in self.data_handles.tracks.values_mut() {
-            track.subscribers.remove(&participant.key);
+            track.subscribers.remove(&key);
         }
     }
 

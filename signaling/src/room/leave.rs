@@ -20,7 +20,7 @@ const FAILURE_GRACE: Duration = Duration::from_secs(1);
 
 impl Room {
     /// The socket is gone without a word. The participant stays for the
-    /// departure timeout, so that it can resume.
+    /// resume timeout, so that it can resume.
     pub(crate) fn session_lost(&mut self, session: SessionId, now: Now) {
         let Some(key) = self.by_session.remove(&session) else { return };
         let Some(participant) = self.participants.get_mut(&key) else { return };
@@ -53,6 +53,7 @@ impl Room {
             self.forget_track(*track, &participant.identity, &participant.sid, now);
         }
         self.forget_data_tracks(&participant);
+        self.forget_rpc(key);
         self.media(MediaCommand::Leave { participant: key });
 
         let mut info = participant.info(Vec::new());
@@ -67,6 +68,7 @@ impl Room {
             }
             self.departed.push_back(Departed { info, at: now.mono });
         }
+        self.tell_left(&participant, reason, now);
         if participant.is_active() {
             let (identity, sid) = (participant.identity, participant.sid);
             self.event(RoomEventKind::ParticipantLeft { identity, sid, reason }, now);
@@ -84,6 +86,14 @@ impl Room {
     /// Sends somebody away. Tokens issued to the identity until now are refused
     /// from here on, also the refreshed ones. True if it was there.
     pub(crate) fn expel(&mut self, identity: &Identity, now: Now) -> bool {
+        self.refuse_tokens_of(identity, u64::try_from(now.wall_ms).unwrap_or(0));
+        let Some(key) = self.by_identity.get(identity).copied() else { return false };
+        self.remove(key, LeaveReason::ParticipantRemoved, Some(Action::Disconnect), now);
+        true
+    }
+
+    /// Refuses tokens issued to `identity` up to `until_ms` (Unix time, milliseconds).
+    pub(crate) fn refuse_tokens_of(&mut self, identity: &Identity, until_ms: u64) {
         if self.revoked.len() >= MAX_REVOKED {
             // The oldest is forgotten first; its refreshed token has expired long ago.
             let oldest =
@@ -92,11 +102,8 @@ impl Room {
                 self.revoked.remove(&oldest);
             }
         }
-        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
-        self.revoked.insert(identity.clone(), now_ms);
-        let Some(key) = self.by_identity.get(identity).copied() else { return false };
-        self.remove(key, LeaveReason::ParticipantRemoved, Some(Action::Disconnect), now);
-        true
+        let kept = self.revoked.entry(identity.clone()).or_default();
+        *kept = until_ms.max(*kept);
     }
 
     /// Takes over who was removed before the room was opened.
@@ -120,6 +127,7 @@ impl Room {
             for track in &participant.tracks {
                 self.forget_track(*track, &participant.identity, &participant.sid, now);
             }
+            self.tell_left(&participant, reason, now);
             if participant.is_active() {
                 let (identity, sid) = (participant.identity, participant.sid);
                 self.event(RoomEventKind::ParticipantLeft { identity, sid, reason }, now);
@@ -129,6 +137,7 @@ impl Room {
         self.by_session.clear();
         self.closed = true;
         self.event(RoomEventKind::Finished, now);
+        self.tell_room_finished(reason, now);
     }
 
     pub(super) fn expire_participants(&mut self, now: Now) {
@@ -138,7 +147,7 @@ impl Room {
         for participant in self.participants.values() {
             if participant.failed_at.is_some_and(|at| past(at, FAILURE_GRACE)) {
                 gone.push((participant.key, LeaveReason::MediaFailure, Action::Reconnect));
-            } else if participant.lost_at.is_some_and(|at| past(at, self.settings.departure_timeout)) {
+            } else if participant.lost_at.is_some_and(|at| past(at, self.settings.resume_timeout)) {
                 gone.push((participant.key, LeaveReason::SignalClose, Action::Disconnect));
             } else if !participant.is_active() && past(participant.joined_at, self.settings.connect_timeout) {
                 gone.push((participant.key, LeaveReason::JoinFailure, Action::Disconnect));

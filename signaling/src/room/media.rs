@@ -87,6 +87,10 @@ impl Room {
                 };
                 self.announce(key);
                 self.event(kind, now);
+                if let Some(participant) = self.participants.get(&key) {
+                    let info = self.info(participant);
+                    self.tell_joined(info, now);
+                }
             }
             // Not at once: a client that leaves closes its connection before its
             // `leave` has arrived here.

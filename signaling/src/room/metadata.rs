@@ -4,7 +4,11 @@ use livekit_protocol as proto;
 use parley_media_rtc::ParticipantKey;
 use proto::request_response::Request;
 
-use super::{Now, Room, publish::Reason};
+use super::{
+    Now, Room,
+    control::{bytes_of, merged},
+    publish::Reason,
+};
 
 impl Room {
     pub(super) fn update_metadata(
@@ -15,18 +19,12 @@ impl Room {
     ) {
         let limits = &self.settings.limits;
         let Some(participant) = self.participants.get_mut(&key) else { return };
-        let mut attributes = participant.attributes.clone();
-        for (name, value) in &update.attributes {
-            if value.is_empty() {
-                attributes.remove(name);
-            } else {
-                attributes.insert(name.clone(), value.clone());
-            }
-        }
-        let attribute_bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let attributes = merged(&participant.attributes, &update.attributes);
         let refusal = if !participant.permission.can_update_metadata {
             Some((Reason::NotAllowed, "the access token does not allow to change own metadata"))
-        } else if update.metadata.len() > limits.metadata_bytes || attribute_bytes > limits.metadata_bytes {
+        } else if update.metadata.len() > limits.metadata_bytes
+            || bytes_of(&attributes) > limits.metadata_bytes
+        {
             Some((Reason::LimitExceeded, "metadata and attributes are too large"))
         } else if update.name.len() > limits.name_bytes {
             Some((Reason::LimitExceeded, "the name is too long"))

@@ -1,6 +1,7 @@
 //! A room as a pure state machine: requests, media events and time come in,
 //! [`Output`]s come out. It knows no socket, no task and no clock.
 
+mod control;
 mod data;
 mod data_track;
 mod history;
@@ -13,10 +14,12 @@ mod participant;
 mod permission;
 mod publish;
 mod resume;
+mod rpc;
 mod signal;
 mod simulate;
 mod subscribe;
 mod track;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -31,8 +34,10 @@ use parley_media_rtc::{ParticipantKey, Speaker, TrackKey};
 use proto::signal_response::Message;
 
 pub use self::{
+    control::{ControlError, Destination, MessageOfServer, ParticipantUpdate},
     join::{JoinRefused, JoinRequest},
     output::{LeaveReason, MediaCommand, Now, Output, RoomEventKind},
+    rpc::{RpcCall, RpcFault},
 };
 use self::{participant::Participant, track::Track};
 use crate::{
@@ -82,6 +87,11 @@ pub(crate) struct RoomSettings {
     pub(crate) options: RoomOptions,
     pub(crate) empty_timeout: Duration,
     pub(crate) departure_timeout: Duration,
+    pub(crate) resume_timeout: Duration,
+    /// The server API may unmute.
+    pub(crate) remote_unmute: bool,
+    /// Somebody wants webhooks.
+    pub(crate) webhooks: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) ping_interval_s: i32,
     pub(crate) ping_timeout_s: i32,
@@ -91,12 +101,18 @@ pub(crate) struct RoomSettings {
 }
 
 impl RoomSettings {
-    pub(crate) fn new(config: &SignalingConfig, options: RoomOptions) -> Self {
+    pub(crate) fn new(config: &SignalingConfig, mut options: RoomOptions) -> Self {
+        if options.max_participants == 0 {
+            options.max_participants = config.max_participants;
+        }
         let seconds = |duration: Duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX);
         Self {
             empty_timeout: options.empty_timeout.unwrap_or(config.empty_timeout),
             departure_timeout: options.departure_timeout.unwrap_or(config.departure_timeout),
             options,
+            resume_timeout: config.resume_timeout,
+            remote_unmute: config.remote_unmute,
+            webhooks: !config.webhooks.urls.is_empty(),
             connect_timeout: config.connect_timeout,
             ping_interval_s: seconds(config.ping_interval),
             ping_timeout_s: seconds(config.ping_timeout),
@@ -140,6 +156,8 @@ pub struct Room {
     departed: VecDeque<Departed>,
     revoked: RevokedInRoom,
     data_handles: data_track::Handles,
+    nonces: control::Nonces,
+    rpc: rpc::Pending,
     empty_since: Instant,
     /// Participants and publishers as last told.
     counts_told: (u32, u32),
@@ -167,6 +185,8 @@ impl Room {
             departed: VecDeque::new(),
             revoked: RevokedInRoom::new(),
             data_handles: data_track::Handles::default(),
+            nonces: control::Nonces::default(),
+            rpc: rpc::Pending::default(),
             empty_since: now.mono,
             counts_told: (0, 0),
             ever_joined: false,
@@ -175,6 +195,7 @@ impl Room {
             outputs: VecDeque::new(),
         };
         room.event(RoomEventKind::Started, now);
+        room.tell_room_started(now);
         room
     }
 
@@ -205,6 +226,7 @@ impl Room {
         self.expire_participants(now);
         self.refresh_tokens(now);
         self.end_simulated_speech(now);
+        self.expire_rpc(now);
         self.tell_counts();
         let limit =
             if self.ever_joined { self.settings.departure_timeout } else { self.settings.empty_timeout };
@@ -213,14 +235,23 @@ impl Room {
         }
     }
 
-    /// Changes what the room was made with; the limits hold for later joins.
+    /// Changes what the room was made with, as far as `options` say; limits hold for later joins.
     pub(crate) fn update_options(&mut self, options: RoomOptions) {
-        let metadata_changed = options.metadata != self.settings.options.metadata;
-        self.settings.empty_timeout = options.empty_timeout.unwrap_or(self.settings.empty_timeout);
-        self.settings.departure_timeout =
-            options.departure_timeout.unwrap_or(self.settings.departure_timeout);
-        self.settings.options = options;
-        if metadata_changed {
+        let settings = &mut self.settings;
+        settings.empty_timeout = options.empty_timeout.unwrap_or(settings.empty_timeout);
+        settings.departure_timeout = options.departure_timeout.unwrap_or(settings.departure_timeout);
+        if options.max_participants > 0 {
+            settings.options.max_participants = options.max_participants;
+        }
+        if !options.metadata.is_empty() {
+            self.set_metadata(options.metadata);
+        }
+    }
+
+    /// Everybody in the room is told.
+    pub(crate) fn set_metadata(&mut self, metadata: String) {
+        if metadata != self.settings.options.metadata {
+            self.settings.options.metadata = metadata;
             let update = proto::RoomUpdate { room: Some(self.room_info()) };
             self.broadcast(Message::RoomUpdate(update), |_| true);
         }
@@ -261,7 +292,7 @@ impl Room {
         }
     }
 
-    fn room_info(&self) -> proto::Room {
+    pub(crate) fn room_info(&self) -> proto::Room {
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         let visible = || self.participants.values().filter(|participant| !participant.hidden());
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -349,10 +380,7 @@ impl Room {
         let Some(participant) = self.participants.get_mut(&key) else { return };
         participant.next_refresh = now.mono + REFRESH_INTERVAL;
         let Some(session) = participant.session else { return };
-        let mut claims = participant.claims.clone();
-        claims.name.clone_from(&participant.name);
-        claims.metadata.clone_from(&participant.metadata);
-        claims.attributes.clone_from(&participant.attributes);
+        let claims = participant.present_claims();
         self.outputs.push_back(Output::RefreshToken { session, claims: Box::new(claims) });
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use livekit_protocol as proto;
 use parley_media_rtc::{Connection, DataKind, ParticipantKey, PeerMode, SlotSettings, TrackKey, TrackSpec};
 
+use super::{RpcCall, RpcFault};
 use crate::{
     ids::{Identity, ParticipantSid, SessionId, TrackSid},
     token::Claims,
@@ -133,6 +134,13 @@ pub enum Output {
         session: SessionId,
         claims: Box<Claims>,
     },
+    /// The answer to a call of [`super::Room::perform_rpc`]: its payload.
+    RpcDone {
+        call: RpcCall,
+        result: Result<String, RpcFault>,
+    },
+    /// For those who wish for webhooks.
+    Webhook(Box<proto::WebhookEvent>),
     /// `at_ms`: Unix time, milliseconds.
     Event {
         at_ms: i64,

@@ -99,6 +99,15 @@ impl Participant {
         super::join::is_service(&self.claims)
     }
 
+    /// The claims with the participant's present name, metadata and attributes.
+    pub(crate) fn present_claims(&self) -> Claims {
+        let mut claims = self.claims.clone();
+        claims.name.clone_from(&self.name);
+        claims.metadata.clone_from(&self.metadata);
+        claims.attributes.clone_from(&self.attributes);
+        claims
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.state == State::Active
     }

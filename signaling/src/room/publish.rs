@@ -107,13 +107,11 @@ impl Room {
         self.announce(publisher);
         self.offer_to_subscribers(track_key);
         let Some(participant) = self.participants.get(&publisher) else { return };
-        let kind = RoomEventKind::TrackPublished {
-            identity: participant.identity.clone(),
-            participant: participant.sid.clone(),
-            track: sid,
-            source,
-        };
-        self.event(kind, now);
+        let (identity, participant) = (participant.identity.clone(), participant.sid.clone());
+        if let Some(info) = self.tracks.get(&track_key).map(|track| track.info.clone()) {
+            self.tell_track("track_published", &info, (identity.as_str(), participant.as_str()), now);
+        }
+        self.event(RoomEventKind::TrackPublished { identity, participant, track: sid, source }, now);
     }
 
     /// The first packet came: now the codec is known.
@@ -162,6 +160,7 @@ impl Room {
             subscriber.subscriptions.remove(&track_key);
         }
         if track.published {
+            self.tell_unpublished(&track, (identity.as_str(), participant.as_str()), now);
             let kind = RoomEventKind::TrackUnpublished {
                 identity: identity.clone(),
                 participant: participant.clone(),

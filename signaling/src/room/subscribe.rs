@@ -196,7 +196,7 @@ impl Room {
     ) -> bool {
         let Some(key) = self.by_identity.get(identity).copied() else { return false };
         let Some(participant) = self.participants.get_mut(&key) else { return false };
-        participant.permission = permission;
+        let was_hidden = std::mem::replace(&mut participant.permission, permission).hidden;
         let kept = participant.permission.clone();
         if let Some(grants) = participant.claims.video.as_mut() {
             grants.restrict_to(&kept);
@@ -216,9 +216,28 @@ impl Room {
         for track in subscribed {
             self.settle(key, track);
         }
+        if !kept.can_subscribe {
+            self.unsubscribe_data_tracks(key);
+        }
+        if !kept.can_publish_data {
+            self.unpublish_data_tracks(key);
+        }
+        if kept.hidden && !was_hidden {
+            self.vanish(key);
+        }
         self.announce(key);
         self.refresh_token(key, now);
         true
+    }
+
+    /// Others are told that somebody has gone who is hidden from now on.
+    fn vanish(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participants.get_mut(&key) else { return };
+        participant.version += 1;
+        let mut info = participant.info(Vec::new());
+        info.state = proto::participant_info::State::Disconnected as i32;
+        let update = proto::ParticipantUpdate { participants: vec![info] };
+        self.broadcast(Message::Update(update), |receiver| receiver.key != key);
     }
 }
 
