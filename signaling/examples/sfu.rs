@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use parley_media_rtc::{Media, MediaConfig};
+use parley_media_rtc::{Media, MediaConfig, Value};
 use parley_signaling::{Signaling, SignalingConfig};
 
 const DEFAULT_HTTP_PORT: u16 = 7880;
@@ -37,8 +37,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(COUNTERS_INTERVAL).await;
-            let counters: Vec<(&str, u64)> =
-                counters.metrics().iter().filter(|(_, value)| *value > 0).collect();
+            let counters = counters.metrics();
+            let counters: Vec<(&str, u64)> = counters
+                .iter()
+                .filter_map(|metric| match metric.value {
+                    Value::Counter(value) | Value::Gauge(value) if value > 0 => Some((metric.name, value)),
+                    _ => None,
+                })
+                .collect();
             tracing::debug!(?counters, "media");
         }
     });

@@ -167,11 +167,7 @@ impl Actor {
         }
     }
 
-    fn perform_rpc(
-        &mut self,
-        request: &proto::PerformRpcRequest,
-        reply: RpcReply,
-    ) {
+    fn perform_rpc(&mut self, request: &proto::PerformRpcRequest, reply: RpcReply) {
         let call = RpcCall(self.next_rpc);
         self.next_rpc += 1;
         let identity = Identity::from(request.destination_identity.as_str());
