@@ -8,6 +8,10 @@ pub mod network;
 pub mod peer;
 pub mod report;
 pub mod scenario;
+#[allow(dead_code, unused_imports)]
+pub mod source;
+#[allow(dead_code)]
+pub mod stamp;
 pub mod token;
 
 pub use report::Report;

@@ -6,6 +6,8 @@
 //! [`Schedule`] changes them over time.
 
 mod conditions;
+pub mod decoder;
+mod delays;
 mod link;
 #[cfg(test)]
 mod link_tests;

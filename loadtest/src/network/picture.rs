@@ -11,10 +11,13 @@ pub const FREEZE: Duration = Duration::from_millis(500);
 /// Without a picture for so long, no layer is shown.
 const GONE: Duration = Duration::from_secs(1);
 
-/// One decodable picture.
+/// One decoded picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
+    /// When it could be decoded; layers are judged by this.
     pub at: Duration,
+    /// When it was shown, after the receiver's jitter buffer; freezes are judged by this.
+    pub rendered: Duration,
     pub layer: u8,
     pub temporal: u8,
 }
@@ -102,7 +105,7 @@ pub fn best_at(best: &[Best], at: Duration) -> Option<u8> {
 }
 
 fn freezes(shown: &[Shown], best: &[Best], from: Duration, until: Duration) -> Vec<(f64, f64)> {
-    let within = shown.iter().map(|frame| frame.at).filter(|at| (from..until).contains(at));
+    let within = shown.iter().map(|frame| frame.rendered).filter(|at| (from..until).contains(at));
     let mut times = vec![from];
     times.extend(within);
     times.push(until);
@@ -141,7 +144,9 @@ mod tests {
     fn shown(layer: impl Fn(f64) -> Option<u8>) -> Vec<Shown> {
         (0..900)
             .map(|n| f64::from(n) / 30.0)
-            .filter_map(|at| Some(Shown { at: seconds(at), layer: layer(at)?, temporal: 0 }))
+            .filter_map(|at| {
+                Some(Shown { at: seconds(at), rendered: seconds(at), layer: layer(at)?, temporal: 0 })
+            })
             .collect()
     }
 

@@ -6,6 +6,7 @@
 use std::{ops::Range, time::Duration};
 
 use super::{Conditions, Loss, Schedule, picture::Best};
+use crate::source::{AudioSource, AudioSpec, VideoSpec};
 
 /// One named network.
 #[derive(Clone, Debug)]
@@ -27,6 +28,32 @@ pub struct Rates {
     pub base_bps: u64,
     /// Each spatial layer with all its temporal layers, lowest first.
     pub layers_bps: Vec<u64>,
+}
+
+/// RTP header with extensions, SRTP tag, UDP and IPv4 headers of a packet.
+const OVERHEAD_BYTES: u64 = 64;
+/// Share of a layer's bits and of its frames in the temporal base of three temporal layers (L1T3), in percent.
+const BASE_BITS_PERCENT: u64 = 38;
+const BASE_FRAMES_PERCENT: u64 = 25;
+
+impl Rates {
+    /// What such sources put on the wire.
+    pub fn of(video: &VideoSpec, audio: &AudioSpec) -> Self {
+        let overhead = |packets_per_second: u64| packets_per_second * OVERHEAD_BYTES * 8;
+        let fps = u64::from(video.fps);
+        let wire = |payload_bps: u64, fps: u64| {
+            // A frame's last packet is not full.
+            let full = payload_bps / 8 / (video.payload_bytes as u64).max(1);
+            payload_bps + overhead(full + fps / 2).max(overhead(fps))
+        };
+        let audio_packets = 1_000 / u64::try_from(AudioSource::INTERVAL.as_millis()).unwrap_or(20);
+        let lowest = video.layers.first().map_or(0, |layer| layer.bitrate);
+        Self {
+            audio_bps: audio_packets * audio.payload_bytes as u64 * 8 + overhead(audio_packets),
+            base_bps: wire(lowest * BASE_BITS_PERCENT / 100, fps * BASE_FRAMES_PERCENT / 100),
+            layers_bps: video.layers.iter().map(|layer| wire(layer.bitrate, fps)).collect(),
+        }
+    }
 }
 
 /// Room to spare that a layer needs to count as fitting (docs/allocation.md: hysteresis), in percent of its rate.
@@ -197,11 +224,12 @@ mod tests {
     use super::*;
 
     fn rates(scale: f64) -> Rates {
-        let scaled = |bps: f64| (bps * scale) as u64;
+        let rates = Rates::of(&VideoSpec::camera(), &AudioSpec::default());
+        let scaled = |bps: u64| (bps as f64 * scale) as u64;
         Rates {
-            audio_bps: scaled(58_000.0),
-            base_bps: scaled(66_000.0),
-            layers_bps: [180_000.0, 480_000.0, 1_800_000.0].map(scaled).to_vec(),
+            audio_bps: scaled(rates.audio_bps),
+            base_bps: scaled(rates.base_bps),
+            layers_bps: rates.layers_bps.into_iter().map(scaled).collect(),
         }
     }
 

@@ -12,23 +12,17 @@
 //! An **interruption** is concealment of more than 150 ms in a row, which is what `interruptionCount` of WebRTC's
 //! statistics counts. Time within an outage of the network is not counted.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    ops::Range,
-    time::Duration,
-};
+use std::{collections::BTreeSet, ops::Range, time::Duration};
+
+use super::delays::Delays;
 
 /// Concealment longer than this is an interruption.
 pub const INTERRUPTION: Duration = Duration::from_millis(150);
+/// The buffer learns the network for so long before it is judged.
+pub const WARM_UP: Duration = Duration::from_secs(3);
 /// What one packet holds.
 const PACKET_MS: f64 = 20.0;
 const TICK_MS: f64 = 10.0;
-const BUCKETS: usize = 150;
-const QUANTILE: f64 = 0.95;
-const FORGET: f64 = 0.983;
-const RESAMPLE_MS: f64 = 500.0;
-/// Delays count relative to the fastest packet of so long.
-const HISTORY_MS: f64 = 2_000.0;
 const TARGET_START_MS: f64 = 80.0;
 const FASTER: f64 = 1.2;
 const SLOWER: f64 = 0.85;
@@ -55,17 +49,6 @@ pub struct Sound {
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
     packets: Vec<(u64, Duration)>,
-}
-
-/// Delays of half seconds by 20 ms, the newest weighing most.
-#[derive(Debug)]
-struct Delays {
-    shares: [f64; BUCKETS],
-    samples: f64,
-    history: VecDeque<(f64, f64)>,
-    interval_from: f64,
-    interval_max: f64,
-    target_ms: f64,
 }
 
 #[derive(Debug)]
@@ -159,19 +142,12 @@ impl Run {
 
 impl Player {
     fn new(playhead_ms: f64) -> Self {
-        let delays = Delays {
-            shares: [0.0; BUCKETS],
-            samples: 0.0,
-            history: VecDeque::new(),
-            interval_from: 0.0,
-            interval_max: 0.0,
-            target_ms: TARGET_START_MS,
-        };
+        let delays = Delays::new(TARGET_START_MS);
         Self { delays, waiting: BTreeSet::new(), playhead_ms, level_ms: 0.0, concealed_ms: 0.0, late: 0 }
     }
 
     fn insert(&mut self, sequence: u64, at_ms: f64) {
-        self.delays.add(sequence, at_ms);
+        self.delays.add(sequence as f64 * PACKET_MS, at_ms);
         if sequence < self.wanted() {
             self.late += 1;
         } else {
@@ -193,7 +169,7 @@ impl Player {
             return false;
         }
         self.concealed_ms = 0.0;
-        let target = self.delays.target_ms;
+        let target = self.delays.target_ms();
         let low = (target * 0.75).max(target - 85.0);
         let speed = if self.level_ms.min(level) > target.max(low + PACKET_MS) {
             FASTER
@@ -213,49 +189,11 @@ impl Player {
         let Some(next) = self.waiting.first() else { return false };
         let next_ms = *next as f64 * PACKET_MS;
         let through = self.concealed_ms >= next_ms - self.playhead_ms;
-        if through || level >= self.delays.target_ms + PACKET_MS {
+        if through || level >= self.delays.target_ms() + PACKET_MS {
             self.playhead_ms = next_ms;
             return true;
         }
         false
-    }
-}
-
-impl Delays {
-    fn add(&mut self, sequence: u64, at_ms: f64) {
-        let transit = at_ms - sequence as f64 * PACKET_MS;
-        self.history.push_back((at_ms, transit));
-        while self.history.front().is_some_and(|(at, _)| at_ms - at > HISTORY_MS) {
-            self.history.pop_front();
-        }
-        let fastest = self.history.iter().map(|(_, transit)| *transit).fold(f64::INFINITY, f64::min);
-        self.interval_max = self.interval_max.max(transit - fastest);
-        if self.samples == 0.0 && self.interval_from == 0.0 {
-            self.interval_from = at_ms;
-        }
-        if at_ms - self.interval_from >= RESAMPLE_MS {
-            self.sample(self.interval_max);
-            self.interval_from = at_ms;
-            self.interval_max = 0.0;
-        }
-    }
-
-    fn sample(&mut self, delay_ms: f64) {
-        self.samples += 1.0;
-        // The first samples count for more, so that it is right soon.
-        let forget = FORGET.min(1.0 - 2.0 / (self.samples + 1.0)).max(0.0);
-        for share in &mut self.shares {
-            *share *= forget;
-        }
-        let bucket = ((delay_ms / PACKET_MS) as usize).min(BUCKETS - 1);
-        self.shares[bucket] += 1.0 - forget;
-        let total: f64 = self.shares.iter().sum();
-        let mut sum = 0.0;
-        let at = self.shares.iter().position(|share| {
-            sum += share;
-            sum >= QUANTILE * total
-        });
-        self.target_ms = (at.unwrap_or(0) + 1) as f64 * PACKET_MS;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{descriptor, egress::STATS_INTERVAL};
 /// Where the estimate of a new connection begins: one good video layer and sound.
 const ESTIMATE_START: Bitrate = Bitrate::kbps(2_000);
 /// Packets kept for retransmission: a second of the largest layer.
-const RESEND_PACKETS_VIDEO: usize = 1_000;
+pub(crate) const RESEND_PACKETS_VIDEO: usize = 1_000;
 const RESEND_PACKETS_AUDIO: usize = 100;
 /// The smallest bound on data messages that a client is told; SDKs take 64 KiB for granted.
 const DATA_MESSAGE_BYTES_MIN: u32 = 64 * 1024;

@@ -42,6 +42,17 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    pub(crate) fn new(commands: mpsc::Sender<Command>, waker: Waker) -> Self {
+        Self {
+            commands,
+            waker,
+            load: AtomicUsize::new(0),
+            dropped: Mutex::new(Vec::new()),
+            inbox: Inbox::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         !self.commands.is_closed()
     }
@@ -117,14 +128,7 @@ impl Media {
         for index in 0..config.workers.max(1) {
             let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
             let (worker, waker) = Worker::prepare(&config, index, receiver, &directory)?;
-            let link = Arc::new(Link {
-                commands,
-                waker,
-                load: AtomicUsize::new(0),
-                dropped: Mutex::new(Vec::new()),
-                inbox: Inbox::default(),
-                metrics: Metrics::default(),
-            });
+            let link = Arc::new(Link::new(commands, waker));
             prepared.push((worker, link));
         }
         let announced = listeners.as_ref().map_or(&[][..], Listeners::announced).to_vec();

@@ -4,6 +4,8 @@
 //! waits for another thread, and only what has something to do is touched.
 
 mod commands;
+#[cfg(test)]
+mod simulated;
 mod streams;
 mod turn;
 

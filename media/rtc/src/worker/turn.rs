@@ -147,8 +147,9 @@ impl Worker {
             for key in std::mem::take(&mut self.touched) {
                 let Some(peer) = self.peers.get_mut(key) else { continue };
                 peer.touched = false;
-                // Not the turn's time: what goes now is stamped for the receiver's estimate.
-                peer.tick(Instant::now(), metrics);
+                // Not the turn's time: what goes now is stamped for the receiver's estimate. Only
+                // in simulated time it is later than the clock.
+                peer.tick(Instant::now().max(now), metrics);
                 self.drain(key, metrics, now);
             }
         }
