@@ -232,7 +232,8 @@ impl Room {
                 self.outputs.push(Output::SlotLayer { slot: slot.key, spatial });
             }
         }
-        if video && arrival.revived {
+        let missed = arrival.packet.entry && !arrival.packet.newest;
+        if video && (arrival.revived || missed) {
             self.chase_keyframes_of(packet.track, now);
         }
     }

@@ -155,12 +155,13 @@ impl Slot {
     }
 
     /// May the slot go over to the packet's stream? Before anything is shown, a
-    /// keyframe of a lower layer is better than none.
+    /// keyframe of a lower layer is better than none. Not at one that is late: what followed on
+    /// it was not sent to this slot and will not come again.
     fn enters(&self, packet: &Packet, target: Target) -> bool {
         let spatial = packet.stream.spatial;
         let fits =
             packet.svc || spatial == target.spatial || self.current.is_none() && spatial < target.spatial;
-        packet.entry && !packet.hollow && fits
+        packet.entry && packet.newest && !packet.hollow && fits
     }
 
     fn begin(&mut self, packet: &Packet, target: Target, now: Instant) {

@@ -7,8 +7,10 @@ use std::{
 
 use crate::{Spatial, TrackKey};
 
-/// Shortest time between two requests for one layer.
+/// Time between two requests for one layer as long as no keyframe comes.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// The same after one has come that did not reach somebody whole: they need not wait that long.
+const AFTER_KEYFRAME: Duration = Duration::from_millis(200);
 /// After this many requests in vain ...
 const PATIENCE: u32 = 6;
 /// ... they go out at this distance.
@@ -19,7 +21,7 @@ type Layer = (TrackKey, Spatial);
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     asked_at: Instant,
-    /// Requests since the last keyframe.
+    /// Requests since the last keyframe; 0 = one came.
     asked: u32,
     /// Asked for again since the last request went out.
     again: bool,
@@ -27,7 +29,12 @@ struct Entry {
 
 impl Entry {
     fn due(&self) -> Instant {
-        self.asked_at + if self.asked < PATIENCE { INTERVAL } else { SLOW_INTERVAL }
+        self.asked_at
+            + match self.asked {
+                0 => AFTER_KEYFRAME,
+                asked if asked < PATIENCE => INTERVAL,
+                _ => SLOW_INTERVAL,
+            }
     }
 }
 
@@ -138,6 +145,19 @@ mod tests {
         throttle.request(LAYER, start);
         throttle.satisfied(LAYER);
         assert_eq!(retried(&mut throttle, start + INTERVAL, false), 0);
+    }
+
+    #[test]
+    fn a_keyframe_that_did_not_reach_somebody_is_asked_for_again_sooner() {
+        let start = testing::start();
+        let mut throttle = Throttle::default();
+        throttle.request(LAYER, start);
+        throttle.satisfied(LAYER);
+        assert!(!throttle.request(LAYER, start + AFTER_KEYFRAME / 2));
+        assert_eq!(throttle.next(), Some(start + AFTER_KEYFRAME));
+        assert_eq!(retried(&mut throttle, start + AFTER_KEYFRAME, false), 1);
+        throttle.satisfied(LAYER);
+        assert!(throttle.request(LAYER, start + 2 * AFTER_KEYFRAME));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) struct Packet {
     pub svc: bool,
     /// Decoding can start here.
     pub entry: bool,
+    /// It is ahead of all others of its stream.
+    pub newest: bool,
     /// Nothing to decode in it (padding, or not readable): its number is closed up.
     pub hollow: bool,
     pub vp8: Option<vp8::Packet>,
@@ -221,6 +223,7 @@ impl Track {
             }
             Admission::Fresh => {}
         }
+        let newest = layer.window.highest() == Some(packet.sequence);
         let Reading { vp8, frame, sizes, entry, hollow } = layer.read(codec, packet);
         let vp8 = vp8.map(|descriptor| vp8::Packet {
             picture: descriptor.picture_id.map(|id| layer.pictures.extend(id)),
@@ -251,6 +254,7 @@ impl Track {
             marker: packet.marker,
             svc,
             entry,
+            newest,
             hollow,
             vp8,
             frame,

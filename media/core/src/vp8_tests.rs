@@ -93,6 +93,18 @@ fn a_higher_temporal_layer_starts_where_it_is_in_sync() {
 }
 
 #[test]
+fn late_frames_above_the_limit_stay_out() {
+    let mut numbers = Numbers::new();
+    numbers.begin(1);
+    assert_eq!(picture_of(numbers.judge(&packet(100, 1, 0, false, true), true, 1)), Some(1));
+    // 101 and 102 are late; their places are kept, because nothing was known of them.
+    assert_eq!(picture_of(numbers.judge(&packet(103, 2, 0, false, false), true, 1)), Some(4));
+    assert_eq!(numbers.judge(&packet(101, 1, 2, true, false), false, 1), Verdict::Thin { joined: false });
+    assert_eq!(picture_of(numbers.judge(&packet(102, 1, 1, false, false), false, 1)), Some(3));
+    assert_eq!(picture_of(numbers.judge(&packet(104, 2, 1, false, false), true, 1)), Some(5));
+}
+
+#[test]
 fn a_step_back_in_new_packets_starts_a_new_row() {
     let mut numbers = Numbers::new();
     numbers.begin(3);

@@ -60,6 +60,10 @@ impl Window {
         Admission::Fresh
     }
 
+    pub(crate) fn highest(&self) -> Option<u64> {
+        self.highest
+    }
+
     fn restart(&mut self, sequence: u64) {
         self.seen = Default::default();
         self.highest = Some(sequence);

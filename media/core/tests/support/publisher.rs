@@ -20,6 +20,8 @@ pub struct Encoded {
     pub run: u64,
     /// Number of the frame, unique in the simulation.
     pub frame: u64,
+    /// Which packet of its frame it is, from 0.
+    pub place: u64,
     /// First packet of a frame that needs no other.
     pub entry: bool,
     pub temporal: u8,
@@ -162,6 +164,7 @@ impl Publisher {
             payload: vec![0x78; 80],
             run: layer.run,
             frame: *frames,
+            place: 0,
             entry: true,
             temporal: 0,
             needs: Vec::new(),
@@ -201,6 +204,7 @@ impl Publisher {
                 payload: payload(first, key, layer.picture, layer.tl0, temporal, sync),
                 run: layer.run,
                 frame: *frames,
+                place: packet,
                 entry: first && key,
                 temporal,
                 needs: needs.clone(),
