@@ -23,7 +23,7 @@ const CALM: Duration = Duration::from_secs(7);
 const MAX_PEOPLE: usize = 5;
 const MAX_SLOTS: usize = 4;
 const MAX_TRACKS: usize = 6;
-const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(200);
 
 struct Watching {
     owner: ParticipantKey,
