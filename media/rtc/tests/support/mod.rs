@@ -23,8 +23,8 @@ use str0m::{
 
 mod scene;
 mod wire;
-pub use scene::Scene;
-pub use wire::Wire;
+pub use scene::{PATIENCE, Scene};
+pub use wire::{Sent, Wire, framed};
 
 /// A deadline so near means that more may go at once.
 const PACER_STEP: Duration = Duration::from_micros(2);
@@ -47,6 +47,7 @@ pub struct Got {
 pub struct Client {
     pub rtc: Rtc,
     pub wire: Wire,
+    pub sent: Sent,
     local: Candidate,
     pending: Option<SdpPendingOffer>,
     pub connected: bool,
@@ -96,6 +97,7 @@ impl Client {
         Self {
             rtc,
             wire,
+            sent: Sent::default(),
             local,
             pending: None,
             connected: false,
@@ -168,6 +170,11 @@ impl Client {
         let old = std::mem::replace(&mut self.local, wire.candidate());
         self.wire = wire;
         self.rtc.direct_api().invalidate_candidate(&old);
+        self.restart_here()
+    }
+
+    /// An offer with new ICE credentials.
+    pub fn restart_here(&mut self) -> String {
         let receiving = self.receiving.clone();
         let mut api = self.rtc.sdp_api();
         for mid in receiving {
@@ -267,6 +274,7 @@ impl Client {
                 Output::Timeout(_) => return,
                 Output::Transmit(transmit) => {
                     sent = true;
+                    self.sent.note(&transmit.contents);
                     self.wire.send(&transmit.contents, transmit.destination);
                 }
                 Output::Event(event) => self.event(event),

@@ -29,6 +29,7 @@ pub enum Wire {
     Tcp {
         socket: Option<Socket>,
         local: SocketAddr,
+        door: Option<SocketAddr>,
         stream: Option<(TcpStream, SocketAddr)>,
         read: VecDeque<u8>,
     },
@@ -42,11 +43,20 @@ impl Wire {
     }
 
     pub fn tcp(ip: IpAddr) -> Self {
+        Self::tcp_by(ip, None)
+    }
+
+    /// Goes to that address, whatever candidate it is meant for.
+    pub fn tcp_to(ip: IpAddr, address: SocketAddr) -> Self {
+        Self::tcp_by(ip, Some(address))
+    }
+
+    fn tcp_by(ip: IpAddr, door: Option<SocketAddr>) -> Self {
         let addr = SocketAddr::new(ip, 0);
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.bind(&addr.into()).unwrap();
         let local = socket.local_addr().unwrap().as_socket().unwrap();
-        Self::Tcp { socket: Some(socket), local, stream: None, read: VecDeque::new() }
+        Self::Tcp { socket: Some(socket), local, door, stream: None, read: VecDeque::new() }
     }
 
     /// What the client believes its address to be.
@@ -72,17 +82,15 @@ impl Wire {
             Self::Udp { socket, .. } => {
                 let _ = socket.send_to(datagram, to);
             }
-            Self::Tcp { socket, stream, .. } => {
+            Self::Tcp { socket, stream, door, .. } => {
                 if let Some(socket) = socket.take() {
-                    socket.connect(&to.into()).unwrap();
+                    socket.connect(&door.unwrap_or(to).into()).unwrap();
                     socket.set_nonblocking(true).unwrap();
                     *stream = Some((socket.into(), to));
                 }
                 let Some((open, _)) = stream else { return };
-                let mut frame = u16::try_from(datagram.len()).unwrap().to_be_bytes().to_vec();
-                frame.extend_from_slice(datagram);
                 // Small against the kernel's buffer: what it does not take at once is a broken stream.
-                if open.write_all(&frame).is_err() {
+                if open.write_all(&framed(datagram)).is_err() {
                     *stream = None;
                 }
             }
@@ -127,6 +135,35 @@ impl Wire {
             }
         }
     }
+}
+
+/// What a client has sent, for those who would have seen it on the way.
+#[derive(Default)]
+pub struct Sent {
+    /// STUN binding requests.
+    pub checks: usize,
+    pub last_check: Vec<u8>,
+    pub last_rtp: Vec<u8>,
+}
+
+impl Sent {
+    pub fn note(&mut self, datagram: &[u8]) {
+        match datagram {
+            [0, 1, ..] => {
+                self.checks += 1;
+                self.last_check = datagram.to_vec();
+            }
+            [128..=191, ..] => self.last_rtp = datagram.to_vec(),
+            _ => {}
+        }
+    }
+}
+
+/// A datagram with its frame (RFC 4571).
+pub fn framed(datagram: &[u8]) -> Vec<u8> {
+    let mut frame = u16::try_from(datagram.len()).unwrap().to_be_bytes().to_vec();
+    frame.extend_from_slice(datagram);
+    frame
 }
 
 fn bound(ip: IpAddr) -> (UdpSocket, UdpSocketState) {
