@@ -12,7 +12,7 @@ use std::{
 
 use parley_media_rtc::*;
 use str0m::{RtcConfig, media::Mid};
-use support::*;
+use support::{scene::PATIENCE, wire::framed, *};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -21,10 +21,10 @@ use str0m::{
     rtp::{ExtensionValues, RtpWrite},
 };
 
-mod scene;
-mod wire;
-pub use scene::{PATIENCE, Scene};
-pub use wire::{Sent, Wire, framed};
+pub mod scene;
+pub mod wire;
+pub use scene::Scene;
+pub use wire::{Sent, Wire};
 
 /// A deadline so near means that more may go at once.
 const PACER_STEP: Duration = Duration::from_micros(2);
