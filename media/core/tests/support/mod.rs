@@ -1,11 +1,9 @@
-//! A small world around a room: publishers that encode, a network that loses,
-//! and viewers that check what they get against what was sent.
+//! A small world around a room: publishers that encode, and time that passes.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod publisher;
 mod rng;
 mod scene;
-mod viewer;
 
 use std::time::Instant;
 
@@ -13,10 +11,9 @@ use parley_media_core::{
     Codec, LayerSpec, MediaKind, ParticipantKey, Source, Spatial, TrackConfig, TrackKey,
 };
 
-pub use publisher::{Encoded, Publisher, payload};
+pub use publisher::{Encoded, Look, Publisher, payload};
 pub use rng::Rng;
 pub use scene::{Happened, Scene};
-pub use viewer::Viewer;
 
 /// Any instant will do; only differences matter.
 pub fn start() -> Instant {

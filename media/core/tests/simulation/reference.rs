@@ -1,0 +1,199 @@
+//! The reference: what was asked for, and what follows from it in plain words.
+//! It knows nothing of ladders, holds and meters; it only judges results.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parley_media_core::{
+    LayerSpec, ParticipantKey, SlotKey, SlotSettings, Source, Spatial, TrackConfig, TrackKey,
+};
+
+use crate::problem::{Law, Problem, broken};
+
+/// What a step up may cost above its rate before it must be taken, in percent.
+const ROOM_PERCENT: u64 = 150;
+/// The same where somebody of lower rank has it.
+const RANK_PERCENT: u64 = 120;
+/// What may be sent above the estimate: measured rates lag behind, in percent and flat.
+const OVER_PERCENT: u64 = 110;
+const OVER_BPS: u64 = 40_000;
+/// Of 30 frames a second; fewer are thinned.
+const SMOOTH_FRAMES: u64 = 27;
+
+#[derive(Debug)]
+pub struct Published {
+    pub config: TrackConfig,
+    pub muted: bool,
+}
+
+#[derive(Debug)]
+pub struct Watching {
+    pub owner: ParticipantKey,
+    pub video: bool,
+    pub track: Option<TrackKey>,
+    pub settings: SlotSettings,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Reference {
+    pub people: BTreeSet<ParticipantKey>,
+    pub tracks: BTreeMap<TrackKey, Published>,
+    pub slots: BTreeMap<SlotKey, Watching>,
+    pub estimates: BTreeMap<ParticipantKey, u64>,
+}
+
+impl Reference {
+    pub fn leave(&mut self, person: ParticipantKey) {
+        self.people.remove(&person);
+        self.estimates.remove(&person);
+        self.slots.retain(|_, watching| watching.owner != person);
+        self.tracks.retain(|_, track| track.config.publisher != person);
+        self.forget_gone();
+    }
+
+    pub fn unpublish(&mut self, track: TrackKey) {
+        self.tracks.remove(&track);
+        self.forget_gone();
+    }
+
+    fn forget_gone(&mut self) {
+        for watching in self.slots.values_mut() {
+            if watching.track.is_some_and(|track| !self.tracks.contains_key(&track)) {
+                watching.track = None;
+            }
+        }
+    }
+
+    /// The one track of which the slot may get packets now.
+    pub fn allowed(&self, slot: SlotKey) -> Option<TrackKey> {
+        let watching = self.slots.get(&slot)?;
+        let track = watching.track?;
+        let published = self.tracks.get(&track)?;
+        (watching.settings.enabled && !published.muted).then_some(track)
+    }
+
+    /// The layer that suits the tile if nothing limits it.
+    pub fn ideal(&self, slot: SlotKey) -> Option<Spatial> {
+        let watching = self.slots.get(&slot)?;
+        let layers = &self.tracks.get(&watching.track?)?.config.layers;
+        let settings = &watching.settings;
+        let large = |layer: &&LayerSpec| layer.width >= settings.width && layer.height >= settings.height;
+        let sized = settings.width > 0 || settings.height > 0;
+        let fitting = layers.iter().find(large).filter(|_| sized).or(layers.last())?;
+        Some(settings.max_spatial.map_or(fitting.spatial, |max| max.min(fitting.spatial)))
+    }
+
+    /// The highest layer of a track that anybody wants.
+    pub fn wanted(&self, track: TrackKey) -> Option<Spatial> {
+        let watchers = self
+            .slots
+            .iter()
+            .filter(|(_, watching)| watching.track == Some(track) && watching.settings.enabled);
+        watchers.filter_map(|(slot, _)| self.ideal(*slot)).max()
+    }
+}
+
+/// What a slot showed in the last moments of rest.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub slot: SlotKey,
+    pub source: Source,
+    pub priority: u32,
+    /// Layers that are sent and of use, lowest first, with their rates.
+    pub layers: Vec<(Spatial, u64)>,
+    pub layer: Option<Spatial>,
+    pub sent_bps: u64,
+    /// Of one second.
+    pub frames: u64,
+    /// The stream has temporal layers.
+    pub temporal: bool,
+    /// The frames are limited on purpose.
+    pub limited: bool,
+}
+
+impl Shown {
+    fn rank(&self) -> (bool, u32) {
+        (self.source == Source::ScreenShare, self.priority)
+    }
+
+    /// 0 = paused.
+    fn height(&self) -> usize {
+        self.layers.iter().position(|(spatial, _)| Some(*spatial) == self.layer).map_or(0, |index| index + 1)
+    }
+
+    fn smooth(&self) -> bool {
+        self.limited || self.frames >= SMOOTH_FRAMES
+    }
+
+    /// What the next better picture would take beyond what is sent, with room to spare.
+    fn wants_bps(&self, room_percent: u64) -> Option<u64> {
+        let height = self.height();
+        let next = if height > 0 && !self.smooth() { height - 1 } else { height };
+        let (_, bps) = self.layers.get(next)?;
+        Some((bps * room_percent / 100).saturating_sub(self.sent_bps))
+    }
+}
+
+/// How often a law had something to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judged {
+    pub short_of_bandwidth: u64,
+    pub equals: u64,
+    pub ranked: u64,
+}
+
+/// Is the bandwidth of one person divided well? `sound_bps`: what sound takes;
+/// `sound_most_bps`: what it would take without pauses.
+pub fn judge(
+    estimate: u64,
+    sound_bps: u64,
+    sound_most_bps: u64,
+    shown: &[Shown],
+    judged: &mut Judged,
+) -> Result<(), Problem> {
+    let sent: u64 = shown.iter().map(|slot| slot.sent_bps).sum();
+    let limit = estimate.saturating_sub(sound_bps) * OVER_PERCENT / 100 + OVER_BPS;
+    if sent > limit {
+        return broken(Law::Budget, format!("{sent} bit/s sent of {estimate}, sound {sound_bps}: {shown:?}"));
+    }
+    let left = estimate.saturating_sub(sound_most_bps).saturating_sub(sent);
+    for slot in shown {
+        if slot.layer.is_some() && slot.height() == 0 {
+            return broken(Law::Best, format!("a layer not of use: {slot:?}"));
+        }
+        let Some(wants) = slot.wants_bps(ROOM_PERCENT) else { continue };
+        judged.short_of_bandwidth += 1;
+        if wants <= left {
+            return broken(
+                Law::Best,
+                format!("could rise, {left} of {estimate} left: {slot:?} of {shown:?}"),
+            );
+        }
+    }
+    for (a, b) in shown.iter().flat_map(|a| shown.iter().map(move |b| (a, b))) {
+        if a.slot < b.slot && a.rank() == b.rank() && alike(a, b) {
+            judged.equals += 1;
+            if a.height().abs_diff(b.height()) > 1 {
+                return broken(Law::Fair, format!("of {estimate}: {a:?} beside {b:?}"));
+            }
+        }
+        let Some(wants) = a.wants_bps(RANK_PERCENT).filter(|_| a.rank() > b.rank()) else { continue };
+        judged.ranked += 1;
+        // All have their lowest step before anybody has more.
+        let lowest = b.layers.first().map_or(0, |(_, bps)| *bps);
+        let spare = if a.height() == 0 { b.sent_bps } else { b.sent_bps.saturating_sub(lowest) };
+        if spare > 0 && wants <= left + spare {
+            return broken(Law::Rank, format!("of {estimate}: {a:?} behind {b:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The same layers at about the same rates?
+fn alike(a: &Shown, b: &Shown) -> bool {
+    let rates = a.layers.iter().zip(&b.layers);
+    a.temporal == b.temporal
+        && a.limited == b.limited
+        && a.layers.len() == b.layers.len()
+        && rates.into_iter().all(|(a, b)| a.0 == b.0 && a.1.abs_diff(b.1) * 20 <= a.1)
+}

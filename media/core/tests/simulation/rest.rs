@@ -1,0 +1,229 @@
+//! The end of a run: nothing changes any more, and everybody must come to what
+//! the reference says.
+
+use std::time::{Duration, Instant};
+
+use parley_media_core::{MediaKind, ParticipantKey, SlotKey, Source, Spatial};
+
+use crate::{
+    plan::Plan,
+    problem::{Law, Problem, broken},
+    reference::{self, Shown},
+    support::Rng,
+    viewer::Tally,
+    world::World,
+};
+
+/// After this long at rest all must be as it should.
+const SETTLE: Duration = Duration::from_secs(6);
+/// What is shown is measured for this long.
+const WATCH: Duration = Duration::from_secs(1);
+/// Longest time that a slot is held back after a step down, and some.
+const HOLD: Duration = Duration::from_secs(4);
+const MAX_CHANGES: u32 = 4;
+/// One run in 16 goes on this much longer, to see that nothing swings.
+const LONG: Duration = Duration::from_secs(14);
+const LONG_EVERY: u64 = 16;
+/// Changes of layer in a long rest after all has settled.
+const MAX_SWITCHES: u32 = 1;
+const ESTIMATES: [u64; 9] =
+    [30_000, 120_000, 250_000, 450_000, 800_000, 1_300_000, 2_250_000, 4_000_000, 100_000_000];
+/// With these, equals can be seen to be treated the same, or not.
+const TIGHT: [u64; 4] = [800_000, 2_250_000, 2_250_000, 2_450_000];
+const SOUND_BPS: u64 = 60_000;
+/// Clearly talking, clearly not.
+const LOUD_DBOV: i8 = -35;
+const QUIET_DBOV: i8 = -45;
+
+impl World {
+    pub fn rest(&mut self, plan: &Plan) -> Result<(), Problem> {
+        self.settle(plan)?;
+        self.run_for(SETTLE)?;
+        if plan.seed.is_multiple_of(LONG_EVERY) {
+            self.clear();
+            self.run_for(LONG)?;
+            for (slot, place) in &self.places {
+                if place.viewer.tally.switches > MAX_SWITCHES {
+                    return broken(Law::Best, format!("{slot:?} swings: {:?}", place.viewer.tally));
+                }
+            }
+        }
+        let began = self.come_to_rest()?;
+        self.check_slots()?;
+        self.check_division()?;
+        self.check_publishers()?;
+        self.check_speakers()?;
+        if let Some((layer, _)) = self.asked.iter().find(|(_, at)| **at > began) {
+            return broken(Law::Requests, format!("a keyframe of {layer:?} is still asked for"));
+        }
+        let ended: Vec<_> =
+            self.places.iter().filter_map(|(slot, place)| Some((*slot, place.viewer.segment?))).collect();
+        for (slot, segment) in ended {
+            self.check_gaps(slot, &segment)?;
+        }
+        Ok(())
+    }
+
+    /// The network is good, what was off comes back, and each has some bandwidth.
+    fn settle(&mut self, plan: &Plan) -> Result<(), Problem> {
+        self.calm = true;
+        for (publisher, _) in self.publishers.values_mut() {
+            publisher.idle_until = None;
+            publisher.come_back(plan.stay_off);
+        }
+        let mut rng = Rng::new(plan.seed ^ 0xe57);
+        for person in self.reference.people.clone() {
+            let choice: &[u64] = if plan.level { &TIGHT } else { &ESTIMATES };
+            let bps = choice[rng.below(choice.len() as u64) as usize];
+            self.estimate(person, if plan.plenty { 100_000_000 } else { bps });
+        }
+        self.drain()
+    }
+
+    fn run_for(&mut self, time: Duration) -> Result<(), Problem> {
+        let end = self.now + time;
+        while self.now < end {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Watches for a moment in which nothing changes, and returns when it began.
+    /// What just changed may lead to another change once the hold after a step
+    /// down is over, and a rate at the very limit may be seen to fit a moment
+    /// later; but that must end.
+    fn come_to_rest(&mut self) -> Result<Instant, Problem> {
+        for _ in 0..MAX_CHANGES {
+            let changed = self.places.values().filter_map(|place| place.changed_at).max();
+            let wait = changed.map_or(Duration::ZERO, |at| (at + HOLD).saturating_duration_since(self.now));
+            self.run_for(wait)?;
+            self.clear();
+            let began = self.now;
+            self.run_for(WATCH)?;
+            if self.places.values().all(|place| place.changed_at.is_none_or(|at| at <= began)) {
+                return Ok(began);
+            }
+        }
+        broken(Law::Best, "layers go on changing at rest")
+    }
+
+    fn clear(&mut self) {
+        for place in self.places.values_mut() {
+            place.viewer.tally = Tally::default();
+        }
+    }
+
+    /// The layers of use to a slot that are sent.
+    fn layers(&self, slot: SlotKey) -> Vec<(Spatial, u64)> {
+        let Some(ideal) = self.reference.ideal(slot) else { return Vec::new() };
+        let Some(track) = self.reference.slots[&slot].track else { return Vec::new() };
+        let (publisher, _) = &self.publishers[&track];
+        let sent: Vec<_> = publisher.sent().map(|spatial| (spatial, publisher.bps(spatial))).collect();
+        let fitting: Vec<_> = sent.iter().filter(|(spatial, _)| *spatial <= ideal).copied().collect();
+        if fitting.is_empty() { sent.into_iter().take(1).collect() } else { fitting }
+    }
+
+    /// Each slot by itself: what it gets is what it was told, and can be decoded.
+    fn check_slots(&self) -> Result<(), Problem> {
+        for (slot, place) in &self.places {
+            let tally = &place.viewer.tally;
+            let Some(track) = place.viewer.wants else { continue };
+            let about = || format!("{slot:?} of {track:?}: {tally:?}");
+            if !self.reference.slots[slot].video {
+                let (publisher, _) = &self.publishers[&track];
+                if tally.packets == 0 && !publisher.dtx {
+                    return broken(Law::Sound, about());
+                }
+                continue;
+            }
+            if tally.undecodable > 0 {
+                return broken(Law::Decodable, about());
+            }
+            let shows = place.viewer.shows().map(|(_, spatial)| spatial);
+            if place.paused != (tally.packets == 0) {
+                return broken(Law::Pause, format!("paused: {}, {}", place.paused, about()));
+            }
+            if tally.packets > 0 && (shows != self.room.slot_layer(*slot) || place.told != shows) {
+                return broken(Law::Told, format!("told {:?}, {}", place.told, about()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each person's bandwidth over their slots.
+    fn check_division(&mut self) -> Result<(), Problem> {
+        for person in self.reference.people.clone() {
+            let (mut sound, mut sound_most) = (0, 0);
+            let mut shown = Vec::new();
+            for (slot, watching) in &self.reference.slots {
+                let place = &self.places[slot];
+                let Some(track) = place.viewer.wants.filter(|_| watching.owner == person) else { continue };
+                let config = &self.reference.tracks[&track].config;
+                let bps = place.viewer.tally.bytes * 8;
+                if config.kind == MediaKind::Audio {
+                    sound += if self.publishers[&track].0.dtx { 0 } else { bps };
+                    sound_most += SOUND_BPS;
+                    continue;
+                }
+                shown.push(Shown {
+                    slot: *slot,
+                    source: config.source,
+                    priority: watching.settings.priority,
+                    layers: self.layers(*slot),
+                    layer: place.viewer.shows().map(|(_, layer)| layer).filter(|_| bps > 0),
+                    sent_bps: bps,
+                    frames: place.viewer.tally.frames,
+                    temporal: self.publishers[&track].0.temporal,
+                    limited: watching.settings.fps > 0,
+                });
+            }
+            let estimate = self.reference.estimates[&person];
+            reference::judge(estimate, sound, sound_most, &shown, &mut self.seen.judged)
+                .map_err(|problem| Problem { text: format!("{person:?} {}", problem.text), ..problem })?;
+        }
+        Ok(())
+    }
+
+    /// Publishers know what is watched.
+    fn check_publishers(&self) -> Result<(), Problem> {
+        for (track, published) in &self.reference.tracks {
+            if published.muted || published.config.kind == MediaKind::Audio {
+                continue;
+            }
+            let top = published.config.layers.last().map(|layer| layer.spatial);
+            let told = self.wanted.get(track).copied().unwrap_or(top);
+            let wanted = self.reference.wanted(*track);
+            if told != wanted {
+                return broken(Law::Dynacast, format!("{track:?} told {told:?}, wanted {wanted:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_speakers(&self) -> Result<(), Problem> {
+        for person in &self.reference.people {
+            let speaking = self.speaking.get(person).copied().unwrap_or(false);
+            let levels: Vec<_> = self.levels(*person).collect();
+            let steady = levels.iter().all(|(_, dtx)| !dtx);
+            let loudest = levels.iter().map(|(level, _)| *level).max().unwrap_or(-127);
+            let wrong = if speaking { loudest <= QUIET_DBOV } else { steady && loudest >= LOUD_DBOV };
+            if wrong {
+                return broken(Law::Speakers, format!("{person:?} speaks: {speaking}, {levels:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Level of each microphone that is on, and whether it pauses.
+    fn levels(&self, person: ParticipantKey) -> impl Iterator<Item = (i8, bool)> {
+        self.reference
+            .tracks
+            .iter()
+            .filter(move |(_, published)| {
+                published.config.publisher == person
+                    && !published.muted
+                    && published.config.source == Source::Microphone
+            })
+            .map(|(track, _)| (self.publishers[track].0.level, self.publishers[track].0.dtx))
+    }
+}
