@@ -163,7 +163,7 @@ impl SignalingConfig {
             resume_timeout: Duration::from_secs(20),
             remote_unmute: false,
             webhooks: WebhookConfig::default(),
-            connect_timeout: Duration::from_secs(40),
+            connect_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(15),
             publish_codecs: [

@@ -88,6 +88,8 @@ enum Refusal {
     Params(#[from] ParamsError),
     #[error(transparent)]
     Join(#[from] JoinError),
+    #[error("the room's name or the identity is longer than this server accepts")]
+    TooLong,
     #[error("this address is for WebSocket connections")]
     NotWebSocket,
 }
@@ -100,6 +102,9 @@ impl IntoResponse for Refusal {
             Self::Params(_) => StatusCode::BAD_REQUEST,
             // 403 is what SDKs do not try again.
             Self::Join(JoinError::Refused(JoinRefused::Full | JoinRefused::Removed)) => StatusCode::FORBIDDEN,
+            Self::Join(JoinError::Refused(JoinRefused::TooLarge(_))) | Self::TooLong => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Join(JoinError::Command(CommandError::NoSuchRoom(_))) => {
                 // The words by which SDKs tell this from a server without v1.
                 return (StatusCode::NOT_FOUND, "requested room does not exist").into_response();
@@ -164,7 +169,11 @@ fn admit(
     let token = bearer(headers).or_else(|| query.get("access_token").map(String::as_str)).unwrap_or_default();
     let requested = query.get("room").map(String::as_str);
     let (claims, room) = signaling.inner.verifier.verify_join(token, requested)?;
-    let max = signaling.inner.config.limits.join_request_bytes;
+    let limits = &signaling.inner.config.limits;
+    if room.0.len() > limits.identifier_bytes || claims.sub.len() > limits.identifier_bytes {
+        return Err(Refusal::TooLong);
+    }
+    let max = limits.join_request_bytes;
     let params = match version {
         Version::V0 => params::v0(query, max)?,
         Version::V1 => params::v1(query, max)?,

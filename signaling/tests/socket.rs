@@ -223,14 +223,15 @@ async fn breaking_the_protocol_ends_only_ones_own_socket() {
 }
 
 #[tokio::test]
-async fn a_lost_socket_resumes_and_an_unknown_session_is_sent_to_join() {
+async fn a_session_is_taken_up_by_a_new_socket_and_an_unknown_session_is_sent_to_join() {
     let server = Server::start(|_| ()).await;
     let (lost, join) = server.join("ann").await;
     let sid = join.participant.unwrap().sid;
-    drop(lost);
     let token = server.token("ann", Grants::join("r"));
+    // The server has not noticed yet that the old socket is of no use.
     let mut again = server.connect(&format!("access_token={token}&reconnect=1&sid={sid}")).await;
     assert!(matches!(again.next().await, Some(Response::Reconnect(_))));
+    drop(lost);
     let views = server.signaling.participants("r").await.unwrap();
     assert_eq!(views.iter().map(|view| view.sid.as_str()).collect::<Vec<_>>(), [sid]);
 

@@ -7,8 +7,8 @@ use parley_media_rtc::{ParticipantKey, PeerMode};
 use proto::{leave_request::Action, participant_info::State, signal_response::Message};
 
 use super::{
-    LeaveReason, MediaCommand, Now, Output, Participant, Room, history::ReliableHistory, leave_message,
-    permission::SubscriptionRules,
+    LeaveReason, MediaCommand, Now, Output, Participant, Room, control::bytes_of, history::ReliableHistory,
+    leave_message, permission::SubscriptionRules,
 };
 use crate::{
     config::IceServer,
@@ -45,6 +45,8 @@ pub enum JoinRefused {
     Removed,
     #[error("the room is closed")]
     Closed,
+    #[error("{0}")]
+    TooLarge(&'static str),
 }
 
 impl JoinRequest {
@@ -88,6 +90,11 @@ impl Room {
         now: Now,
     ) -> Result<(), JoinRefused> {
         self.may_join(&request.claims)?;
+        if request.metadata.len() > self.settings.limits.metadata_bytes
+            || bytes_of(&request.attributes) > self.settings.limits.metadata_bytes
+        {
+            return Err(JoinRefused::TooLarge("metadata or attributes of the join request are too large"));
+        }
         if let Some(sid) = request.resume.clone() {
             self.resume(session, &sid, request, now);
             return Ok(());

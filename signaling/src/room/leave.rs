@@ -19,14 +19,19 @@ use crate::{
 const FAILURE_GRACE: Duration = Duration::from_secs(1);
 
 impl Room {
-    /// The socket is gone without a word. The participant stays for the
-    /// resume timeout, so that it can resume.
+    /// The socket is gone without a word. A participant that has had a media connection stays for
+    /// the resume timeout, so that it can resume; others have never been here.
     pub(crate) fn session_lost(&mut self, session: SessionId, now: Now) {
         let Some(key) = self.by_session.remove(&session) else { return };
         let Some(participant) = self.participants.get_mut(&key) else { return };
-        if participant.session == Some(session) {
-            participant.session = None;
-            participant.lost_at = Some(now.mono);
+        if participant.session != Some(session) {
+            return;
+        }
+        participant.session = None;
+        participant.lost_at = Some(now.mono);
+        if !participant.is_active() {
+            // Nothing to take up again: it comes anew, if it comes.
+            self.remove(key, LeaveReason::SignalClose, None, now);
         }
     }
 

@@ -1,10 +1,12 @@
 //! The room without sockets and without media: requests in, outputs out.
 #![allow(clippy::unwrap_used)]
 
+mod control;
 mod data;
 mod join;
 mod publish;
 mod resume;
+mod webhook;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -59,8 +61,12 @@ fn request(identity: &str, grants: Grants) -> JoinRequest {
 
 impl World {
     fn new(options: RoomOptions) -> Self {
+        Self::with(&SignalingConfig::new("k", "s"), options)
+    }
+
+    fn with(config: &SignalingConfig, options: RoomOptions) -> Self {
         let start = Instant::now();
-        let settings = RoomSettings::new(&SignalingConfig::new("k", "s"), options);
+        let settings = RoomSettings::new(config, options);
         let ids = Ids::new(7, Arc::new(AtomicU64::new(1)));
         let now = Now { mono: start, wall_ms: 1_000_000 };
         let room = Room::new(RoomName::from("r"), settings, ids, now);

@@ -21,8 +21,8 @@ import {
 import { AccessToken } from 'livekit-server-sdk';
 
 export const URL = process.env.PARLEY_URL ?? 'ws://127.0.0.1:7880';
-const KEY = process.env.PARLEY_API_KEY ?? 'devkey';
-const SECRET = process.env.PARLEY_API_SECRET ?? 'secret';
+export const KEY = process.env.PARLEY_API_KEY ?? 'devkey';
+export const SECRET = process.env.PARLEY_API_SECRET ?? 'secret';
 
 // Generous, for slow machines; nothing waits longer than it must.
 const PATIENCE_MS = 20_000;
@@ -45,7 +45,7 @@ export async function token(identity, room, grants = {}, options = {}) {
 export async function until(condition, what) {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
-    const value = condition();
+    const value = await condition();
     if (value) return value;
     assert.ok(Date.now() < deadline, `waited ${PATIENCE_MS} ms for ${what}`);
     await sleep(20);

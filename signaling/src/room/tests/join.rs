@@ -109,12 +109,28 @@ fn who_never_connects_is_removed_with_a_word() {
     let mut world = World::new(RoomOptions::default());
     let session = world.try_join(request("ann", grants())).unwrap();
     world.take();
-    world.advance(Duration::from_secs(39));
+    world.advance(Duration::from_secs(19));
     assert!(leave_of(&world.take(), session).is_none());
     world.advance(Duration::from_secs(2));
     let out = world.take();
     assert_eq!(leave_of(&out, session).unwrap().reason(), Reason::JoinFailure);
     assert!(events(&out).is_empty(), "the control plane never heard of the join");
+}
+
+#[test]
+fn who_closes_the_socket_before_it_is_connected_is_gone_at_once() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.try_join(request("bob", grants())).unwrap();
+    world.take();
+    let now = world.now();
+    world.room.session_lost(bob, now);
+    let out = world.take();
+    let told = updates(&out, ann);
+    assert_eq!((told[0].identity.as_str(), told[0].state()), ("bob", State::Disconnected));
+    assert!(matches!(commands(&out)[..], [MediaCommand::Leave { .. }]));
+    world.room.session_lost(ann, now);
+    assert_eq!(world.room.views().len(), 1, "one who is connected may resume");
 }
 
 #[test]
