@@ -16,6 +16,7 @@ mod proxy;
 mod random;
 pub mod scenarios;
 pub mod sound;
+pub mod verdict;
 
 pub use conditions::{Conditions, Jitter, Loss, Queue, Reorder, Schedule};
 pub use link::{Counts, Fate, Link};

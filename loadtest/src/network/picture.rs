@@ -4,8 +4,8 @@ use std::{ops::Range, time::Duration};
 
 /// A layer other than the best for longer than this is a failure.
 pub const CONVERGENCE: Duration = Duration::from_secs(5);
-/// Departures from the best layer that are forgiven, per minute.
-pub const OSCILLATIONS_PER_MINUTE: f64 = 2.0;
+/// Departures from the best layer that are forgiven; a scenario takes a minute.
+pub const OSCILLATIONS_MAX: usize = 2;
 /// A longer time without a new picture is a freeze.
 pub const FREEZE: Duration = Duration::from_millis(500);
 /// Without a picture for so long, no layer is shown.
@@ -37,7 +37,6 @@ pub struct Picture {
     pub longest_away: f64,
     /// Departures from the best layer once it was reached.
     pub oscillations: usize,
-    pub oscillations_per_minute: f64,
     /// Share of the time, outages left out, in the best layer.
     pub at_best_share: f64,
     /// The longest time without any picture outside outages, in seconds.
@@ -92,8 +91,6 @@ pub fn judge(shown: &[Shown], best: &[Best], from: Duration, until: Duration) ->
         now += STEP;
     }
     picture.at_best_share = f64::from(here) / f64::from(whole.max(1));
-    let minutes = f64::from(whole) * STEP.as_secs_f64() / 60.0;
-    picture.oscillations_per_minute = picture.oscillations as f64 / minutes.max(f64::EPSILON);
     picture.longest_dark = picture.freezes.iter().map(|(_, length)| *length).fold(0.0, f64::max);
     picture
 }
@@ -179,7 +176,6 @@ mod tests {
         let layer = |at| Some(if (at as u32) % 10 == 5 { 0 } else { 1 });
         let picture = judged(layer, &[(Duration::ZERO, Some(1))]);
         assert_eq!(picture.oscillations, 3);
-        assert!((picture.oscillations_per_minute - 6.0).abs() < 0.1);
         assert!((picture.longest_away - 1.0).abs() < 0.1);
     }
 

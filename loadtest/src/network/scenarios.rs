@@ -112,10 +112,10 @@ fn steady() -> Vec<Scenario> {
     );
     let bloated = path().rate_kbps(1_200).queue_bytes(256 * 1024).delay_ms(20);
     add("bufferbloat", "1,200 kbit/s with 256 KiB (1.7 s) of queue, 20 ms", both(bloated));
-    let satellite = path().rate_kbps(8_000).queue_ms(300).delay_ms(280).jitter_ms(20, 50);
+    let satellite = path().rate_kbps(8_000).queue_ms(300).delay_ms(150).jitter_ms(20, 50);
     add(
         "satellite",
-        "8,000 kbit/s, 280 ms, jitter 20 ms, loss 0.5 %",
+        "8,000 kbit/s, 150 ms, jitter 20 ms, loss 0.5 %",
         both(satellite.loss(Loss::Random { share: 0.005 })),
     );
     let lossy = path().rate_kbps(5_000).queue_ms(200).delay_ms(30).jitter_ms(10, 20);
