@@ -27,7 +27,7 @@ enum Command {
     /// Print an access token for the LiveKit-compatible protocol.
     Token(TokenArgs),
     /// Drive a LiveKit-compatible server with synthetic peers and report how it did.
-    Loadtest(LoadArgs),
+    Loadtest(crate::loadtest::LoadArgs),
 }
 
 /// Where settings come from. Later ones win: file, PARLEY_… variables, flags.
@@ -77,36 +77,6 @@ struct TokenArgs {
     /// Minutes until the token expires.
     #[arg(long, default_value_t = 60)]
     valid_minutes: u64,
-}
-
-#[derive(Debug, Args)]
-struct LoadArgs {
-    /// The server, like ws://127.0.0.1:7880.
-    #[arg(long)]
-    url: url::Url,
-    #[arg(long)]
-    key: String,
-    #[arg(long)]
-    secret: String,
-    #[arg(long, value_enum)]
-    scenario: Scenario,
-    #[arg(long, default_value_t = 1)]
-    rooms: usize,
-    /// Peers in each room.
-    #[arg(long, default_value_t = 2)]
-    watchers: usize,
-    /// The joins begin evenly within this time.
-    #[arg(long, default_value_t = 1)]
-    seconds: u64,
-    /// Write the report here instead of printing it.
-    #[arg(long)]
-    json: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Scenario {
-    /// Everybody joins, stays until all have, and leaves.
-    Joins,
 }
 
 impl ConfigArgs {
@@ -159,7 +129,7 @@ pub fn run() -> ExitCode {
         }
         Command::Config(args) => load(args).map(|config| print_line(&format!("{config:#?}"))),
         Command::Token(args) => token(args),
-        Command::Loadtest(args) => loadtest(args),
+        Command::Loadtest(args) => crate::loadtest::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -182,30 +152,6 @@ fn token(args: &TokenArgs) -> Result<(), String> {
     let valid = std::time::Duration::from_secs(args.valid_minutes.saturating_mul(60));
     let token = crate::adapters::join_token(&minter, &args.room, &args.identity, name, valid);
     token.map(|token| print_line(&token)).map_err(|error| error.to_string())
-}
-
-const JOIN_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
-
-fn loadtest(args: &LoadArgs) -> Result<(), String> {
-    let Scenario::Joins = args.scenario;
-    let options = parley_loadtest::JoinsOptions {
-        server: args.url.clone(),
-        key: parley_loadtest::token::ApiKey { key: args.key.clone(), secret: args.secret.clone() },
-        rooms: args.rooms,
-        peers: args.watchers,
-        within: std::time::Duration::from_secs(args.seconds),
-        limit: JOIN_LIMIT,
-    };
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let report = runtime.block_on(parley_loadtest::joins(&options));
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    match &args.json {
-        Some(path) => std::fs::write(path, json).map_err(|error| format!("{}: {error}", path.display())),
-        None => {
-            print_line(&json);
-            Ok(())
-        }
-    }
 }
 
 /// The one place that writes to standard output.

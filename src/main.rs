@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod keys;
 mod listeners;
+mod loadtest;
 mod metrics;
 mod pages;
 mod serve;

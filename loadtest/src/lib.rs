@@ -1,18 +1,30 @@
 //! Synthetic peers for any LiveKit-compatible server.
 //!
-//! A [`peer::Peer`] joins a room the way an SDK does: WebSocket, join request with an offer, ICE, DTLS. The
-//! scenario `joins` measures how long that takes under a given rate, and how often it fails. The command line is
-//! `parley loadtest`; its report is JSON.
+//! A [`Client`] joins a room the way an SDK does (WebSocket, join request with an offer, ICE, DTLS), publishes
+//! pictures and sound made by [`source`] and receives what others publish, checked by [`continuity`]. Peers run on
+//! the threads of an [`Engine`]; scenarios talk to them through handles. The command line is `parley loadtest`.
 
+mod client;
+pub mod continuity;
+mod engine;
+mod error;
+mod histogram;
 pub mod network;
-pub mod peer;
+mod peer;
+mod procfs;
 pub mod report;
 pub mod scenario;
-#[allow(dead_code, unused_imports)]
 pub mod source;
-#[allow(dead_code)]
 pub mod stamp;
+pub mod stats;
 pub mod token;
+mod udp;
+mod wire;
 
+pub use client::{Client, Join};
+pub use engine::Engine;
+pub use error::JoinError;
+pub use histogram::Histogram;
+pub use peer::{MediaKind, Observer, Packet, Publish};
 pub use report::Report;
-pub use scenario::{JoinsOptions, joins};
+pub use wire::TrackSettings;

@@ -1,49 +1,109 @@
 //! What a run found, as JSON.
 
-use std::time::Duration;
-
 use serde::Serialize;
+
+use crate::{Histogram, continuity::Faults, procfs::ThreadUse};
 
 /// Percentiles in milliseconds; zero when nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Percentiles {
     pub p50: f64,
+    pub p90: f64,
     pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+impl Percentiles {
+    pub fn of(histogram: &Histogram) -> Self {
+        Self {
+            p50: histogram.percentile_ms(0.5),
+            p90: histogram.percentile_ms(0.9),
+            p99: histogram.percentile_ms(0.99),
+            p999: histogram.percentile_ms(0.999),
+            max: histogram.percentile_ms(1.0),
+        }
+    }
+}
+
+/// A second of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Sample {
+    /// Seconds since the begin of the measurement.
+    pub at: f64,
+    pub delivered_packets: u64,
+    pub lost_packets: u64,
+    pub forward_p99_ms: f64,
+    /// Of one core, 1 = all of it; absent without `--server-pid`.
+    pub server_cpu_share: Option<f64>,
+    pub server_rss_bytes: Option<u64>,
+    pub connected: u64,
+}
+
+/// Joins and leaves during the measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChurnReport {
+    pub leaves: u64,
+    pub joins: u64,
+    pub failed_joins: u64,
 }
 
 /// The report of a run. The names are fixed: tools read them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     pub scenario: &'static str,
+    pub url: String,
+    pub rooms: usize,
+    pub publishers: usize,
+    pub watchers: usize,
+    /// All participants of all rooms.
+    pub peers: usize,
+    pub payload_bytes: usize,
+    /// Length of the measurement.
     pub seconds: f64,
+    /// Ended by the user before its time.
+    pub interrupted: bool,
+
+    pub delivered_packets: u64,
+    pub lost_packets: u64,
+    pub loss_share: f64,
+    /// What would come if every watcher got the largest layer of everything; absent with churn.
+    pub expected_packets: Option<u64>,
+    pub delivered_mbit_per_second: f64,
+    pub sent_packets: u64,
+
+    pub server_cpu_seconds: Option<f64>,
+    pub server_threads: Vec<ThreadUse>,
+    pub packets_per_core_second: Option<f64>,
+    pub server_rss_bytes: Option<u64>,
+    pub server_rss_before_bytes: Option<u64>,
+    /// Growth of the server's memory since before the joins, by participant.
+    pub memory_per_peer_bytes: Option<u64>,
+    /// The same after the joins, before media.
+    pub memory_per_idle_peer_bytes: Option<u64>,
+
+    pub forward_ms: Percentiles,
+    pub client_cpu_seconds: f64,
+    /// How late this program's own timers ran; part of `forward_ms`.
+    pub client_lateness_ms: Percentiles,
+
     pub joins: usize,
     pub failed_joins: usize,
     /// Texts of failures with their counts, most frequent first.
     pub failures: Vec<(String, usize)>,
     pub join_ms: Percentiles,
-}
+    /// Sessions that ended before they left.
+    pub ended_sessions: u64,
+    /// Participants that the server still lists after all have left; absent when it does not tell.
+    pub leaked_peers: Option<u64>,
 
-impl Percentiles {
-    /// Nearest-rank percentiles of `samples`, in any order.
-    pub fn of(samples: &mut [Duration]) -> Self {
-        samples.sort_unstable();
-        let at = |percent: usize| {
-            let rank = (samples.len() * percent).div_ceil(100).max(1);
-            samples.get(rank - 1).map_or(0.0, |sample| sample.as_secs_f64() * 1000.0)
-        };
-        Self { p50: at(50), p99: at(99) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_nearest_rank() {
-        let mut samples: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
-        assert_eq!(Percentiles::of(&mut samples), Percentiles { p50: 100.0, p99: 198.0 });
-        assert_eq!(Percentiles::of(&mut [Duration::from_millis(7)]), Percentiles { p50: 7.0, p99: 7.0 });
-        assert_eq!(Percentiles::of(&mut []), Percentiles::default());
-    }
+    pub faults: Faults,
+    pub frames: u64,
+    pub keyframes: u64,
+    /// Frames received by spatial layer, smallest first.
+    pub frames_by_layer: [u64; 3],
+    pub duplicate_packets: u64,
+    pub refused_packets: u64,
+    pub churn: Option<ChurnReport>,
+    pub samples: Vec<Sample>,
 }

@@ -1,0 +1,168 @@
+//! `parley loadtest`: arguments, display and output; the work is in the crate of that name.
+
+use std::{io::Write as _, path::PathBuf, time::Duration};
+
+use clap::Args;
+use parley_loadtest::{
+    Report, TrackSettings,
+    scenario::{self, Options, Progress},
+    token::ApiKey,
+};
+use tokio::sync::watch;
+
+use crate::cli::print_line;
+
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// The server, like ws://127.0.0.1:7880.
+    #[arg(long, default_value = "ws://127.0.0.1:7880")]
+    url: url::Url,
+    #[arg(long, default_value = "devkey")]
+    key: String,
+    #[arg(long, default_value = "secret")]
+    secret: String,
+    #[arg(long, value_enum, default_value_t = Scenario::OneToOne)]
+    scenario: Scenario,
+    #[arg(long, default_value_t = 1)]
+    rooms: usize,
+    /// In each room [fanout: 1, meeting: all].
+    #[arg(long)]
+    publishers: Option<usize>,
+    /// In each room [fanout: 10, meeting: 10, joins: 2].
+    #[arg(long)]
+    watchers: Option<usize>,
+    /// Length of the measurement; with joins the time within which they begin.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// RTP payload of a full video packet, bytes.
+    #[arg(long, default_value_t = 1_100)]
+    payload: usize,
+    /// Video packets a second of each publisher's largest layer [as many as 720p at 1.7 Mbit/s needs].
+    #[arg(long)]
+    rate: Option<u64>,
+    /// Sound beside video [yes, but not with fanout].
+    #[arg(long)]
+    audio: Option<bool>,
+    /// Layer that watchers wish for.
+    #[arg(long, value_enum, default_value_t = Layer::High)]
+    layer: Layer,
+    /// Process of the server, for its CPU time and memory.
+    #[arg(long)]
+    server_pid: Option<u32>,
+    /// Participants a second that leave and are replaced.
+    #[arg(long, default_value_t = 0.0)]
+    churn: f64,
+    /// Joins started a second (not with joins).
+    #[arg(long, default_value_t = 50.0)]
+    join_rate: f64,
+    /// Seconds between the first media and the measurement.
+    #[arg(long, default_value_t = 3)]
+    warm_up: u64,
+    /// Threads that drive the peers.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Write the report here instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Scenario {
+    /// Calls of two who both send and watch.
+    OneToOne,
+    /// Few publishers, many who watch.
+    Fanout,
+    /// Everybody sends and watches.
+    Meeting,
+    /// Everybody joins, stays until all have, and leaves.
+    Joins,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layer {
+    Low,
+    Medium,
+    High,
+}
+
+impl LoadArgs {
+    fn options(&self) -> Options {
+        let scenario = match self.scenario {
+            Scenario::OneToOne => scenario::Scenario::OneToOne,
+            Scenario::Fanout => scenario::Scenario::Fanout,
+            Scenario::Meeting => scenario::Scenario::Meeting,
+            Scenario::Joins => scenario::Scenario::Joins,
+        };
+        let (width, height) = match self.layer {
+            Layer::Low => (320, 180),
+            Layer::Medium => (640, 360),
+            Layer::High => (1280, 720),
+        };
+        let key = ApiKey { key: self.key.clone(), secret: self.secret.clone() };
+        Options {
+            rooms: self.rooms,
+            publishers: self.publishers,
+            watchers: self.watchers,
+            measure: Duration::from_secs(self.seconds),
+            warm_up: Duration::from_secs(self.warm_up),
+            payload_bytes: self.payload,
+            rate: self.rate,
+            audio: self.audio,
+            wish: TrackSettings { width, height, ..TrackSettings::default() },
+            server_pid: self.server_pid,
+            threads: self.threads,
+            joins_per_second: self.join_rate,
+            churn_per_second: self.churn,
+            ..Options::new(self.url.clone(), key, scenario)
+        }
+    }
+}
+
+/// Runs the command; the text of what went wrong.
+pub fn run(args: &LoadArgs) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let report = runtime.block_on(drive(&args.options())).map_err(|error| error.to_string())?;
+    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
+    match &args.json {
+        Some(path) => std::fs::write(path, json).map_err(|error| format!("{}: {error}", path.display())),
+        None => {
+            print_line(&json);
+            Ok(())
+        }
+    }
+}
+
+/// A run that Ctrl-C ends with a report.
+async fn drive(options: &Options) -> std::io::Result<Report> {
+    let (stop, stopped) = watch::channel(false);
+    let interrupt = tokio::spawn(async move {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => drop(stop.send(true)),
+            // Without the signal the run ends by its time; the channel must stay open until then.
+            Err(_) => std::future::pending().await,
+        }
+        std::future::pending::<()>().await;
+    });
+    let report = scenario::run(options, stopped, show).await;
+    interrupt.abort();
+    show_text("\n");
+    report
+}
+
+fn show(progress: &Progress) {
+    let text = match progress {
+        Progress::Joining { done, failed, all } => format!("joining {done}/{all}, {failed} failed"),
+        Progress::Waiting(what) => (*what).to_owned(),
+        Progress::Measuring { elapsed, all, delivered_per_second, lost, connected } => format!(
+            "{elapsed:.0}/{all:.0} s, {delivered_per_second:.0} packets/s, {lost} lost, {connected} connected"
+        ),
+        Progress::Leaving => "leaving".to_owned(),
+    };
+    show_text(&format!("\r\x1b[K{text}"));
+}
+
+/// The display is on standard error, so that the report can be piped. It may be closed.
+fn show_text(text: &str) {
+    let mut stderr = std::io::stderr();
+    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
