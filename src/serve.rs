@@ -213,6 +213,7 @@ fn signaling_config(config: &Config, keys: &Keys) -> SignalingConfig {
             rooms: limits.rooms,
             participants_per_room: limits.participants_per_room,
             tracks_per_participant: limits.tracks_per_participant,
+            publish_kbps: limits.publish_kbps,
             metadata_bytes: limits.metadata_bytes,
             ..Limits::default()
         },

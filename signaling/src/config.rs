@@ -67,6 +67,9 @@ pub struct Limits {
     pub rooms: usize,
     pub participants_per_room: usize,
     pub tracks_per_participant: usize,
+    /// Kilobits per second that a client may send on one video track, all layers together; 0 = no bound.
+    /// Clients are told; one that does not obey is not cut off.
+    pub publish_kbps: u32,
     /// Bytes of one WebSocket message, a session description being the largest.
     pub signal_message_bytes: usize,
     /// Bytes of a join request after decompression.
@@ -98,6 +101,7 @@ impl Default for Limits {
             rooms: 5_000,
             participants_per_room: 3_000,
             tracks_per_participant: 64,
+            publish_kbps: 0,
             signal_message_bytes: 512 * 1024,
             join_request_bytes: 512 * 1024,
             signal_messages_per_second: 50,

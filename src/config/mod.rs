@@ -98,6 +98,8 @@ pub struct LimitSettings {
     pub rooms: usize,
     pub participants_per_room: usize,
     pub tracks_per_participant: usize,
+    /// Of one video track; 0 = no bound.
+    pub publish_kbps: u32,
     /// Bytes of metadata, and of all attributes of a participant together.
     pub metadata_bytes: usize,
 }

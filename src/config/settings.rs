@@ -79,6 +79,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.rooms", "5000", "rooms on this node at once"),
     setting("limits.participants_per_room", "3000", "participants of one room, recorders included"),
     setting("limits.tracks_per_participant", "64", "tracks that one participant may publish"),
+    setting(
+        "limits.publish_kbps",
+        "0",
+        "kbit/s that clients are told to keep to for a video track; 0: no bound",
+    ),
     setting("limits.metadata_bytes", "65536", "metadata of a room or participant, and its attributes"),
     setting("smtp.url", "none: kept as files", "smtp://user:password@host:587 or smtps://…:465"),
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
@@ -359,12 +364,15 @@ fn limits(reader: &mut Reader<'_>) -> LimitSettings {
         }
         number
     };
-    LimitSettings {
+    let limits = LimitSettings {
         rooms: limit("limits.rooms", defaults.rooms),
         participants_per_room: limit("limits.participants_per_room", defaults.participants_per_room),
         tracks_per_participant: limit("limits.tracks_per_participant", defaults.tracks_per_participant),
         metadata_bytes: limit("limits.metadata_bytes", defaults.metadata_bytes),
-    }
+        publish_kbps: 0,
+    };
+    let publish_kbps = reader.parsed("limits.publish_kbps", "a number of kbit/s").unwrap_or(0);
+    LimitSettings { publish_kbps, ..limits }
 }
 
 fn webhooks(reader: &mut Reader<'_>, keys: &[(String, Secret)]) -> WebhookSettings {

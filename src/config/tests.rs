@@ -48,6 +48,12 @@ fn every_mistake_is_reported_at_once() {
         ("tls.key", "/nowhere/key.pem"),
         ("keys", "short:abc"),
         ("database.url", "mysql://x"),
+        ("webhook.urls", "https://ok.example.org/hook,ftp://x"),
+        ("webhook.api_key", "nobody"),
+        ("rooms.empty_timeout_seconds", "99999999"),
+        ("rooms.auto_create", "perhaps"),
+        ("limits.rooms", "0"),
+        ("limits.publish_kbps", "much"),
     ]);
     for key in [
         "http.listen",
@@ -60,9 +66,37 @@ fn every_mistake_is_reported_at_once() {
         "tls.certificate",
         "keys",
         "database.url",
+        "webhook.urls",
+        "webhook.api_key",
+        "rooms.empty_timeout_seconds",
+        "rooms.auto_create",
+        "limits.rooms",
+        "limits.publish_kbps",
     ] {
         assert!(found.iter().any(|name| name == key), "{key} is missing from {found:?}");
     }
+}
+
+#[test]
+fn rooms_limits_and_webhooks_are_read() {
+    let config = Config::load(&sources(&[
+        ("keys", "one:0123456789abcdef,two:0123456789abcdef"),
+        ("webhook.urls", "https://a.example.org/hook, http://127.0.0.1:9/x"),
+        ("webhook.api_key", "two"),
+        ("rooms.auto_create", "false"),
+        ("rooms.departure_timeout_seconds", "60"),
+        ("rooms.max_participants", "8"),
+        ("limits.tracks_per_participant", "4"),
+        ("limits.publish_kbps", "2500"),
+    ]))
+    .unwrap();
+    let urls: Vec<&str> = config.webhooks.urls.iter().map(Url::as_str).collect();
+    assert_eq!(urls, ["https://a.example.org/hook", "http://127.0.0.1:9/x"]);
+    assert_eq!(config.webhooks.api_key.as_deref(), Some("two"));
+    assert!(!config.rooms.auto_create && !config.rooms.remote_unmute);
+    assert_eq!((config.rooms.departure_timeout, config.rooms.max_participants), (Duration::from_secs(60), 8));
+    assert_eq!((config.limits.tracks_per_participant, config.limits.publish_kbps), (4, 2_500));
+    assert_eq!(config.limits.rooms, 5_000, "a default");
 }
 
 #[test]

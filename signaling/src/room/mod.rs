@@ -1,6 +1,7 @@
 //! A room as a pure state machine: requests, media events and time come in,
 //! [`Output`]s come out. It knows no socket, no task and no clock.
 
+mod bandwidth;
 mod control;
 mod data;
 mod data_track;

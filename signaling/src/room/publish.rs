@@ -6,6 +6,7 @@ use proto::{leave_request::Action, signal_response::Message};
 
 use super::{
     LeaveReason, MediaCommand, Now, Room, RoomEventKind,
+    bandwidth::bounded,
     track::{Track, mime_type, timed_version},
 };
 use crate::ids::{Identity, ParticipantSid, TrackSid};
@@ -80,9 +81,13 @@ impl Room {
     ) {
         match result {
             Ok(answer) => {
+                let sdp = match self.settings.limits.publish_kbps {
+                    0 => answer.sdp,
+                    kbps => bounded(&answer.sdp, kbps),
+                };
                 let description = proto::SessionDescription {
                     r#type: "answer".to_owned(),
-                    sdp: answer.sdp,
+                    sdp,
                     id,
                     mid_to_track_id: answer.mid_to_track.into_iter().collect(),
                 };
