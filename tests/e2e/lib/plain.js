@@ -1,6 +1,6 @@
 // Runs in the page: livekit-client as its users write it, with a log of what it said.
 /* global LivekitClient */
-const { Room, RoomEvent, Track, VideoPresets } = LivekitClient;
+const { Room, RoomEvent, Track, VideoPreset, VideoPresets } = LivekitClient;
 
 window.plain = {
   events: [],
@@ -45,14 +45,26 @@ window.plain = {
     await room.connect(url, token);
   },
 
-  async publish({ simulcast = true } = {}) {
+  /** resolution: of the camera. layers: [width, height, bits a second, frames a second] of the simulcast layers
+   * below it. scalabilityMode: instead, for VP9 and AV1. */
+  async publish({
+    simulcast = true,
+    codec = 'vp8',
+    resolution = VideoPresets.h720.resolution,
+    layers,
+    encoding,
+    scalabilityMode,
+    sound = true,
+  } = {}) {
     const { localParticipant } = this.room;
-    await localParticipant.setCameraEnabled(true, { resolution: VideoPresets.h720.resolution }, {
+    await localParticipant.setCameraEnabled(true, { resolution }, {
       simulcast,
-      videoCodec: 'vp8',
-      videoSimulcastLayers: [VideoPresets.h180, VideoPresets.h360],
+      videoCodec: codec,
+      videoSimulcastLayers: layers?.map((layer) => new VideoPreset(...layer)) ?? [VideoPresets.h180, VideoPresets.h360],
+      ...(encoding ? { videoEncoding: encoding } : {}),
+      ...(scalabilityMode ? { scalabilityMode, backupCodec: false } : {}),
     });
-    await localParticipant.setMicrophoneEnabled(true);
+    if (sound) await localParticipant.setMicrophoneEnabled(true);
   },
 
   async send({ text, reliable, topic, to }) {
@@ -84,5 +96,42 @@ window.plain = {
   remotePublication(source) {
     const [participant] = this.room.remoteParticipants.values();
     return participant.getTrackPublication(Track.Source[source]);
+  },
+
+  /** From now on: when each picture of the one video was shown, and when this page was too busy to say. */
+  watchPictures() {
+    const [video] = document.querySelectorAll('video');
+    this.pictures = [];
+    this.stalls = [];
+    const note = (now, { presentedFrames, width, height, rtpTimestamp }) => {
+      this.pictures.push({ at: performance.timeOrigin + now, count: presentedFrames, width, height, rtpTimestamp });
+      video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+    this.every(20, (late) => late > 60 && this.stalls.push({ at: Date.now(), late }));
+  },
+
+  /** From now on: how many pictures went out in each simulcast layer, by its width, as often as the browser says. */
+  watchSent() {
+    this.sent = [];
+    this.every(25, async () => {
+      const frames = {};
+      for (const peer of window.__parleyTest.peers) {
+        for (const report of (await peer.getStats()).values()) {
+          if (report.type === 'outbound-rtp' && report.kind === 'video') frames[report.frameWidth] = report.framesSent ?? 0;
+        }
+      }
+      this.sent.push({ at: Date.now(), frames });
+    });
+  },
+
+  every(ms, act) {
+    let due = performance.now() + ms;
+    setInterval(() => {
+      const now = performance.now();
+      const late = now - due;
+      due = now + ms;
+      act(late);
+    }, ms);
   },
 };

@@ -27,9 +27,9 @@ export async function servePlainPage(host = '127.0.0.1') {
   return { url: `http://${host}:${server.address().port}/`, stop: () => new Promise((done) => server.close(done)) };
 }
 
-/** Somebody with the plain page open and connected to `room`. */
-export async function plainClient(browser, page, { url, room, identity, options = {}, token }) {
-  const person = await ChromiumPerson.at(browser, identity);
+/** Somebody with the plain page open and connected to `room`. kind: the class of the person, as the browser is. */
+export async function plainClient(browser, page, { url, room, identity, options = {}, token, kind = ChromiumPerson }) {
+  const person = await kind.at(browser, identity);
   await person.open(page.url);
   const signal = url.replace(/^http/, 'ws');
   await person.evaluate((argument) => window.plain.connect(argument), {

@@ -86,3 +86,15 @@ export async function received(person, ms) {
     states: after.states,
   };
 }
+
+/** The report of the one video that a person receives, with its codec. */
+export const videoReport = (person) =>
+  person.evaluate(async () => {
+    for (const peer of window.__parleyTest.peers) {
+      const reports = await peer.getStats();
+      const inbound = [...reports.values()].filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
+      const [report] = inbound.filter(({ framesDecoded }) => framesDecoded > 0);
+      if (report) return { ...report, mimeType: reports.get(report.codecId)?.mimeType };
+    }
+    return {};
+  });
