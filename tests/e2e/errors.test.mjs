@@ -4,9 +4,10 @@ import { after, before, describe, test } from 'node:test';
 
 import { Api } from './lib/api.mjs';
 import { ChromiumPerson, DESKTOP, launchChromium, PHONE } from './lib/browsers.mjs';
-import { DOCTOR, inPhase, join, openLink } from './lib/flow.mjs';
+import { DOCTOR, inPhase, join, openLink, phase } from './lib/flow.mjs';
 import { faketimeLibrary } from './lib/paths.mjs';
 import { Parley } from './lib/server.mjs';
+import { DEV, serverApi } from './lib/token.mjs';
 import { until } from './lib/wait.mjs';
 
 const REASON_TO_CALL = /call the practice|try|open|use|select|book|check|close|wait/i;
@@ -232,6 +233,42 @@ describe('the end, and no server', () => {
       await assertPage(someone, { title: 'The consultation has ended', help: /You can close this page/, name: 'ended' });
       await someone.open(made.link);
       await inPhase(someone, 'ended');
+    } finally {
+      for (const who of people) await who.close();
+      await own.stop();
+    }
+  });
+
+  test('the room is deleted by the server API', async () => {
+    const secret = DEV.secret.padEnd(16, '-');
+    const own = await Parley.start({ name: 'errors-deleted', demo: true, settings: { keys: `${DEV.key}:${secret}` } });
+    const people = [await person(), await person()];
+    const [someone, provider] = people;
+    try {
+      const host = await Api.signedIn(own, own.demoLogin(DOCTOR));
+      const made = await host.bookVideo();
+      const { join_token: token } = await host.call('POST', `/appointments/${made.appointment.id}/start`);
+      for (const [who, link] of [[someone, made.link], [provider, `${own.origin}/j/${token}`]]) {
+        await openLink(who, link);
+        await join(who);
+      }
+      await inPhase(provider, 'in_call');
+      await host.call('POST', `/appointments/${made.appointment.id}/admit-all`);
+      await inPhase(someone, 'in_call');
+      const appointment = () => host.get(`/appointments/${made.appointment.id}`);
+      await until('it is in progress', async () => (await appointment()).state === 'in_progress');
+      const desk = (method, request) => serverApi(own, method, request, { key: DEV.key, secret });
+      const [{ name: room }] = (await desk('ListRooms', {})).answer.rooms;
+      assert.equal((await desk('DeleteRoom', { room })).status, 200);
+      for (const who of people) {
+        await until(`${who.name} is told`, async () => (await phase(who)) !== 'in_call');
+      }
+      const stays = await until('nobody is there any more', async () => {
+        const { participants } = await appointment();
+        return participants.every(({ left_at: leftAt }) => leftAt) && participants;
+      });
+      assert.deepEqual(stays.map(({ role }) => role).sort(), ['client', 'provider']);
+      assert.deepEqual(own.panics(), []);
     } finally {
       for (const who of people) await who.close();
       await own.stop();

@@ -7,6 +7,7 @@ import { launchChromium } from './lib/browsers.mjs';
 import { plain, plainClient, servePlainPage } from './lib/plain.mjs';
 import { Parley } from './lib/server.mjs';
 import { received, stats } from './lib/stats.mjs';
+import { serverApi } from './lib/token.mjs';
 import { until } from './lib/wait.mjs';
 
 let server;
@@ -146,6 +147,25 @@ for (const singlePeerConnection of [true, false]) {
       await alice.evaluate(() => window.plain.room.disconnect());
       await until('bob is told', async () => (await plain.events(bob)).some(({ kind, identity }) => kind === 'ParticipantDisconnected' && identity === 'alice'), { timeout: 3_000 });
       assert.deepEqual(await plain.others(bob), []);
+    });
+
+    test('one who is moved by the server API goes on in the other room', async () => {
+      const other = `${room}-other`;
+      const carol = await plainClient(browser, page, { url: server.url, room: other, identity: 'carol', options: { singlePeerConnection } });
+      try {
+        await plain.publish(carol);
+        const moved = await serverApi(server, 'MoveParticipant', { room, identity: 'bob', destination_room: other });
+        assert.equal(moved.status, 200, JSON.stringify(moved.answer));
+        for (const [who, whom] of [[carol, 'bob'], [bob, 'carol']]) {
+          await until(`${who.name} has ${whom}`, async () =>
+            (await plain.others(who)).map(({ identity }) => identity).join() === whom, { timeout: 20_000 });
+          await until(`${who.name} decodes ${whom}`, async () => (await received(who, 1_000)).fps >= 8, { timeout: 20_000 });
+        }
+        assert.equal(await plain.count(bob, 'Disconnected'), 0);
+        assert.equal(await bob.evaluate(() => window.plain.room.name), other);
+      } finally {
+        await carol.close();
+      }
     });
   });
 }

@@ -70,8 +70,8 @@ async fn both_formats_are_understood_with_either_names_and_nulls() {
     let body =
         json!({ "name": "r", "empty_timeout": 60, "maxParticipants": 3, "metadata": null, "later": 1 });
     let (status, room) = server.json("CreateRoom", create(), body).await;
-    assert_eq!((status, &room["emptyTimeout"], &room["maxParticipants"]), (200, &json!(60), &json!(3)));
-    assert!(room["creationTime"].is_string(), "64 bits do not fit a JSON number");
+    assert_eq!((status, &room["empty_timeout"], &room["max_participants"]), (200, &json!(60), &json!(3)));
+    assert!(room["creation_time"].is_string(), "64 bits do not fit a JSON number");
 
     let request = proto::CreateRoomRequest { name: "r".into(), departure_timeout: 7, ..Default::default() };
     let token = server.token(create());

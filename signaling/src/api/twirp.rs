@@ -126,13 +126,44 @@ impl Format {
     pub(crate) fn write<T: Message + Serialize>(self, answer: &T) -> Response {
         let (kind, body) = match self {
             Self::Protobuf => (PROTOBUF, answer.encode_to_vec()),
-            Self::Json => match serde_json::to_vec(answer) {
-                Ok(body) => (JSON, body),
+            Self::Json => match serde_json::to_value(answer) {
+                Ok(answer) => (JSON, with_proto_names(answer).to_string().into_bytes()),
                 Err(error) => return Fault::new(Code::Internal, error.to_string()).into_response(),
             },
         };
         ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
     }
+}
+
+/// The keys of this field are data.
+const MAP: &str = "attributes";
+
+/// As LiveKit answers: `num_participants`, not `numParticipants`. SDKs read both.
+fn with_proto_names(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, field)| match name == MAP {
+                    true => (name, field),
+                    false => (snake_case(&name), with_proto_names(field)),
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(with_proto_names).collect()),
+        other => other,
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
 }
 
 fn drop_nulls(value: &mut Value) {
