@@ -20,7 +20,8 @@ const WANTED = new RegExp(process.env.PARLEY_LAYER_KINDS ?? '');
 const FREEZE_MS = 200;
 /** After a switch, before the next. */
 const REST_MS = 400;
-const SWITCH_LIMIT_MS = 8_000;
+/** Where the estimate of the bandwidth has suffered from a busy machine, it has to recover first. */
+const SWITCH_LIMIT_MS = 20_000;
 const [LOW, HIGH] = [0, 2];
 
 const resolution = { width: 640, height: 360, frameRate: 20 };

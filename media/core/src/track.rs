@@ -103,6 +103,15 @@ impl Layer {
         !std::mem::replace(&mut self.live, true)
     }
 
+    /// The same for a layer inside a stream: what was counted meanwhile is those below it alone.
+    fn note_above(&mut self, now: Instant) -> bool {
+        let back = self.note(now);
+        if back {
+            self.meter.reset();
+        }
+        back
+    }
+
     fn read(&mut self, codec: Codec, packet: &RtpIn<'_>) -> Reading {
         let mut reading =
             Reading { vp8: None, frame: None, sizes: None, entry: false, hollow: packet.payload.is_empty() };
@@ -277,14 +286,14 @@ impl Track {
             }
         }
         if frame.layers.is_none() {
-            return self.layers.get_mut(spatial).is_some_and(|layer| layer.note(now));
+            return self.layers.get_mut(spatial).is_some_and(|layer| layer.note_above(now));
         }
         // All of them are there from the first packet of a key picture on, or the choice made with
         // it would leave out those that come after it.
         let mut revived = false;
         for (place, layer) in self.layers.iter_mut().enumerate() {
             if place < count {
-                revived |= layer.note(now);
+                revived |= layer.note_above(now);
             } else if layer.live {
                 layer.live = false;
                 layer.meter.reset();

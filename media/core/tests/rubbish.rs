@@ -23,6 +23,15 @@ fn sequence() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Dependency descriptors; the longer ones bring templates as often as not.
+fn descriptor() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        (any::<u8>(), 0u16..300)
+            .prop_map(|(template, number)| [&[template][..], &number.to_be_bytes()].concat()),
+        proptest::collection::vec(any::<u8>(), 0..60),
+    ]
+}
+
 fn packet() -> impl Strategy<Value = (u8, u64, u32, bool, Option<i8>, Vec<u8>, u16)> {
     (
         0u8..4,
@@ -39,11 +48,14 @@ proptest! {
     #[test]
     fn never_panics_and_never_repeats_itself(
         codec in proptest::sample::select(&CODECS[..]),
+        svc in any::<bool>(),
+        descriptors in proptest::collection::vec(proptest::option::of(descriptor()), 1..9),
         packets in proptest::collection::vec(packet(), 1..80),
     ) {
         let audio = matches!(codec, Codec::Opus | Codec::Red);
         let mut config = if audio { microphone(1, 1) } else { camera(1, 1) };
         config.codec = codec;
+        config.svc = svc && !audio;
         prop_assert_eq!(config.kind == MediaKind::Audio, audio);
         let mut now = start();
         let mut room = Room::new();
@@ -55,7 +67,8 @@ proptest! {
         room.attach(SlotKey(1), TrackKey(1), SlotSettings { fps: 10, ..SlotSettings::default() }, now);
         let mut sent = BTreeSet::new();
         let mut out = Vec::new();
-        for (spatial, sequence, timestamp, marker, level, payload, wait_ms) in &packets {
+        let descriptors = descriptors.iter().cycle();
+        for ((spatial, sequence, timestamp, marker, level, payload, wait_ms), descriptor) in packets.iter().zip(descriptors) {
             now += Duration::from_millis(u64::from(*wait_ms));
             let packet = RtpIn {
                 track: TrackKey(1),
@@ -65,7 +78,7 @@ proptest! {
                 marker: *marker,
                 audio_level_dbov: *level,
                 voice_activity: None,
-                dependency_descriptor: None,
+                dependency_descriptor: descriptor.as_deref(),
                 sender_report: None,
                 payload,
             };

@@ -4,6 +4,8 @@
 const ON_THE_WAY_MS = 400;
 /** A page that was this late was not able to draw. */
 const STALL_MS = 100;
+/** Longer than two pictures take, as far as counters tell that browsers renew every 50 ms. */
+const PAUSE_MS = 100;
 
 /**
  * Gaps between pictures over `limit` ms. Those are not counted in which the publisher itself sent nothing for most of
@@ -44,7 +46,7 @@ function sendingPauses(sent, width) {
   let moved = sent[0];
   for (const sample of sent.slice(1)) {
     if (count(sample) === count(moved)) continue;
-    if (sample.at - moved.at > 150) pauses.push([moved.at, sample.at]);
+    if (sample.at - moved.at > PAUSE_MS) pauses.push([moved.at, sample.at]);
     moved = sample;
   }
   return pauses;
