@@ -187,6 +187,7 @@ fn media_config(config: &Config) -> MediaConfig {
         room_width: config.media.room_width,
         bind: config.media.bind.clone(),
         advertise: config.media.advertise.clone(),
+        max_data_message: config.limits.data_message_bytes,
         ..MediaConfig::default()
     }
 }
@@ -215,6 +216,8 @@ fn signaling_config(config: &Config, keys: &Keys) -> SignalingConfig {
             tracks_per_participant: limits.tracks_per_participant,
             publish_kbps: limits.publish_kbps,
             metadata_bytes: limits.metadata_bytes,
+            signal_message_bytes: limits.signal_message_bytes,
+            data_message_bytes: limits.data_message_bytes,
             ..Limits::default()
         },
         ice_servers: Arc::new(move |_| stun.iter().cloned().collect()),

@@ -85,7 +85,7 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of a room's name and of an identity.
     pub identifier_bytes: usize,
-    /// Bytes of the payload of a data message that the server API sends.
+    /// Bytes of a data message of the server API, topic and receivers included; the media plane's bound.
     pub data_message_bytes: usize,
     /// Bytes of a request of the server API.
     pub api_request_bytes: usize,
@@ -110,7 +110,7 @@ impl Default for Limits {
             metadata_bytes: 64 * 1024,
             name_bytes: 256,
             identifier_bytes: 256,
-            data_message_bytes: 60 * 1024,
+            data_message_bytes: 64 * 1024,
             api_request_bytes: 1024 * 1024,
             webhook_queue: 4_096,
             events: 4_096,

@@ -73,6 +73,8 @@ pub enum CommandError {
     TooManyRooms,
     #[error("the server is shutting down")]
     Stopping,
+    #[error(transparent)]
+    Refused(#[from] ControlError),
     #[error("no API key is configured")]
     NoApiKey,
     #[error("the media plane has refused the room: {0}")]
@@ -223,7 +225,7 @@ impl Signaling {
             identities: destinations.iter().map(|name| (*name).to_owned()).collect(),
             ..MessageOfServer::default()
         };
-        self.call(room, move |room, _| room.send_message(message)).await
+        Ok(self.call(room, move |room, _| room.send_message(message)).await??)
     }
 
     /// Moves a participant to another room, which is made if need be. Its client is given a token

@@ -78,6 +78,7 @@ impl Grants {
         let none = self.can_publish_sources.is_empty() && !permission.can_publish_sources.is_empty();
         self.can_publish = Some(permission.can_publish && !none);
         self.hidden = permission.hidden;
+        self.can_subscribe_metrics = Some(permission.can_subscribe_metrics);
     }
 
     /// The permission as it is told to clients.

@@ -102,6 +102,10 @@ pub struct LimitSettings {
     pub publish_kbps: u32,
     /// Bytes of metadata, and of all attributes of a participant together.
     pub metadata_bytes: usize,
+    /// Bytes of one message of a signal connection.
+    pub signal_message_bytes: usize,
+    /// Bytes of one data message.
+    pub data_message_bytes: usize,
 }
 
 /// Who is told of rooms and participants.

@@ -85,6 +85,8 @@ pub const SETTINGS: &[Setting] = &[
         "kbit/s that clients are told to keep to for a video track; 0: no bound",
     ),
     setting("limits.metadata_bytes", "65536", "metadata of a room or participant, and its attributes"),
+    setting("limits.signal_message_bytes", "524288", "one message of a signal connection, a description say"),
+    setting("limits.data_message_bytes", "65536", "one data message of a client or of the server API"),
     setting("smtp.url", "none: kept as files", "smtp://user:password@host:587 or smtps://…:465"),
     setting("mail.from", "Parley <no-reply@localhost>", "sender of the mails"),
     setting("log.filter", DEFAULT_FILTER, "log level or filter, like info,parley_signaling=debug"),
@@ -369,6 +371,8 @@ fn limits(reader: &mut Reader<'_>) -> LimitSettings {
         participants_per_room: limit("limits.participants_per_room", defaults.participants_per_room),
         tracks_per_participant: limit("limits.tracks_per_participant", defaults.tracks_per_participant),
         metadata_bytes: limit("limits.metadata_bytes", defaults.metadata_bytes),
+        signal_message_bytes: limit("limits.signal_message_bytes", defaults.signal_message_bytes),
+        data_message_bytes: limit("limits.data_message_bytes", defaults.data_message_bytes),
         publish_kbps: 0,
     };
     let publish_kbps = reader.parsed("limits.publish_kbps", "a number of kbit/s").unwrap_or(0);

@@ -187,10 +187,6 @@ impl Api<'_> {
         request: proto::SendDataRequest,
     ) -> Result<proto::SendDataResponse, Fault> {
         self.caller.administers(&request.room)?;
-        let max = self.signaling.inner.config.limits.data_message_bytes;
-        if request.data.len() > max {
-            return Err(invalid(format!("the data is larger than {max} bytes")));
-        }
         if !matches!(request.nonce.len(), 0 | NONCE) {
             return Err(invalid("the nonce should have 16 bytes or not be there"));
         }
@@ -204,7 +200,7 @@ impl Api<'_> {
             sids: request.destination_sids,
             nonce: request.nonce,
         };
-        self.within(&request.room, move |room, _| room.send_message(message)).await?;
+        self.within(&request.room, move |room, _| room.send_message(message)).await??;
         Ok(proto::SendDataResponse {})
     }
 

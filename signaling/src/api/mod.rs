@@ -136,6 +136,7 @@ impl From<CommandError> for Fault {
     fn from(error: CommandError) -> Self {
         match error {
             CommandError::NoSuchRoom(_) => Self::new(Code::NotFound, "requested room does not exist"),
+            CommandError::Refused(error) => error.into(),
             CommandError::TooManyRooms => Self::new(Code::ResourceExhausted, error.to_string()),
             CommandError::Stopping | CommandError::Media(_) => {
                 Self::new(Code::Unavailable, error.to_string())

@@ -159,9 +159,9 @@ impl Room {
     }
 
     /// Sends a message of the server itself.
-    pub(crate) fn send_message(&mut self, message: MessageOfServer) {
-        if !self.nonces.insert(message.nonce.clone()) {
-            return;
+    pub(crate) fn send_message(&mut self, message: MessageOfServer) -> Result<(), ControlError> {
+        if message.payload.len() > self.settings.limits.data_message_bytes {
+            return Err(ControlError::TooLarge("the data is larger than a data message may be"));
         }
         let MessageOfServer { payload, topic, lossy, identities, sids, nonce } = message;
         let (kind, proto_kind) = match lossy {
@@ -178,9 +178,7 @@ impl Room {
             })
             .map(|receiver| receiver.key)
             .collect();
-        if to.is_empty() {
-            return;
-        }
+        let fresh = nonce.clone();
         #[allow(deprecated)]
         let packet = proto::DataPacket {
             kind: proto_kind as i32,
@@ -195,7 +193,14 @@ impl Room {
             })),
             ..Default::default()
         };
-        self.media(MediaCommand::SendData { to, kind, data: Bytes::from(packet.encode_to_vec()) });
+        let data = Bytes::from(packet.encode_to_vec());
+        if data.len() > self.settings.limits.data_message_bytes {
+            return Err(ControlError::TooLarge("the data, with topic and receivers, is too large"));
+        }
+        if self.nonces.insert(fresh) && !to.is_empty() {
+            self.media(MediaCommand::SendData { to, kind, data });
+        }
+        Ok(())
     }
 
     /// The claims with which `identity` would go on in another room.

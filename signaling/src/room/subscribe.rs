@@ -191,11 +191,17 @@ impl Room {
     pub(crate) fn set_permission(
         &mut self,
         identity: &crate::ids::Identity,
-        permission: proto::ParticipantPermission,
+        mut permission: proto::ParticipantPermission,
         now: Now,
     ) -> bool {
         let Some(key) = self.by_identity.get(identity).copied() else { return false };
         let Some(participant) = self.participants.get_mut(&key) else { return false };
+        // What somebody is does not change.
+        #[allow(deprecated)]
+        {
+            permission.recorder = participant.permission.recorder;
+            permission.agent = participant.permission.agent;
+        }
         let was_hidden = std::mem::replace(&mut participant.permission, permission).hidden;
         let kept = participant.permission.clone();
         if let Some(grants) = participant.claims.video.as_mut() {

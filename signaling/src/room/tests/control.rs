@@ -211,8 +211,8 @@ fn data_of_the_server_goes_to_those_named_and_once_for_each_nonce() {
         nonce: vec![7; 16],
         ..MessageOfServer::default()
     };
-    world.room.send_message(message.clone());
-    world.room.send_message(message.clone());
+    world.room.send_message(message.clone()).unwrap();
+    world.room.send_message(message.clone()).unwrap();
     let out = world.take();
     let told = packets(&out);
     assert_eq!(told.len(), 1, "the same nonce again is the same message");
@@ -226,13 +226,19 @@ fn data_of_the_server_goes_to_those_named_and_once_for_each_nonce() {
         nonce: Vec::new(),
         ..message
     };
-    world.room.send_message(named.clone());
-    world.room.send_message(named);
+    world.room.send_message(named.clone()).unwrap();
+    world.room.send_message(named).unwrap();
     let out = world.take();
     assert!(commands(&out).iter().all(
         |command| matches!(command, MediaCommand::SendData { to, kind: DataKind::Lossy, .. } if *to == [ann, eve])
     ));
     assert_eq!(commands(&out).len(), 2, "without a nonce nothing is dropped");
+    let full = MessageOfServer {
+        payload: vec![0; 65_000].into(),
+        topic: Some("t".repeat(1_000)),
+        ..Default::default()
+    };
+    assert!(matches!(world.room.send_message(full).unwrap_err(), ControlError::TooLarge(_)));
 }
 
 #[test]
