@@ -1,10 +1,15 @@
 //! `parley loadtest`: arguments, display and output; the work is in the crate of that name.
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use parley_loadtest::{
     Report, TrackSettings,
+    compare::{self, CompareOptions, Target},
     scenario::{self, Options, Progress},
     token::ApiKey,
 };
@@ -13,7 +18,10 @@ use tokio::sync::watch;
 use crate::cli::print_line;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct LoadArgs {
+    #[command(subcommand)]
+    special: Option<Special>,
     /// The server, like ws://127.0.0.1:7880.
     #[arg(long, default_value = "ws://127.0.0.1:7880")]
     url: url::Url,
@@ -49,6 +57,9 @@ pub struct LoadArgs {
     /// Process of the server, for its CPU time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
+    /// Receive as a whole client does, with NACK, at several times the cost.
+    #[arg(long)]
+    whole: bool,
     /// Participants a second that leave and are replaced.
     #[arg(long, default_value_t = 0.0)]
     churn: f64,
@@ -62,6 +73,45 @@ pub struct LoadArgs {
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Write the report here instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Special {
+    /// Measure one-to-one ×50, 1→100 and 10×10 beside a bare loop of sealing and sending.
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, Args)]
+struct CompareArgs {
+    /// A running server, with --server-pid; without it this program starts one of its own each time.
+    #[arg(long, requires = "server_pid")]
+    url: Option<url::Url>,
+    #[arg(long, default_value = "devkey")]
+    key: String,
+    #[arg(long, default_value = "secret")]
+    secret: String,
+    #[arg(long)]
+    server_pid: Option<u32>,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Length of each measurement.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// RTP payload of a full video packet, bytes.
+    #[arg(long, default_value_t = 1_100)]
+    payload: usize,
+    /// Watchers of the fanout.
+    #[arg(long, default_value_t = 100)]
+    watchers: usize,
+    /// Video packets a second of the fanout's publisher [as many as 720p at 1.7 Mbit/s needs].
+    #[arg(long)]
+    rate: Option<u64>,
+    /// Threads that drive the peers.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Write all figures here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -110,6 +160,7 @@ impl LoadArgs {
             audio: self.audio,
             wish: TrackSettings { width, height, ..TrackSettings::default() },
             server_pid: self.server_pid,
+            light: !self.whole,
             threads: self.threads,
             joins_per_second: self.join_rate,
             churn_per_second: self.churn,
@@ -121,35 +172,70 @@ impl LoadArgs {
 /// Runs the command; the text of what went wrong.
 pub fn run(args: &LoadArgs) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let report = runtime.block_on(drive(&args.options())).map_err(|error| error.to_string())?;
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    match &args.json {
-        Some(path) => std::fs::write(path, json).map_err(|error| format!("{}: {error}", path.display())),
+    let (stop, stopped) = watch::channel(false);
+    runtime.spawn(interrupt(stop));
+    match &args.special {
+        Some(Special::Compare(args)) => runtime.block_on(compared(args, stopped)),
         None => {
-            print_line(&json);
+            let report =
+                runtime.block_on(scenario::run(&args.options(), stopped, |progress| show("", progress)));
+            show_text("\n");
+            write_report(&report.map_err(|error| error.to_string())?, args.json.as_deref())
+        }
+    }
+}
+
+/// Ctrl-C ends a run with a report.
+async fn interrupt(stop: watch::Sender<bool>) {
+    if tokio::signal::ctrl_c().await.is_ok() && stop.send(true).is_err() {
+        return;
+    }
+    // Without the signal a run ends by its time; the channel stays open until then.
+    std::future::pending::<()>().await;
+}
+
+fn write_report(report: &Report, json: Option<&Path>) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    match json {
+        Some(path) => write_file(path, &text),
+        None => {
+            print_line(&text);
             Ok(())
         }
     }
 }
 
-/// A run that Ctrl-C ends with a report.
-async fn drive(options: &Options) -> std::io::Result<Report> {
-    let (stop, stopped) = watch::channel(false);
-    let interrupt = tokio::spawn(async move {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => drop(stop.send(true)),
-            // Without the signal the run ends by its time; the channel must stay open until then.
-            Err(_) => std::future::pending().await,
-        }
-        std::future::pending::<()>().await;
-    });
-    let report = scenario::run(options, stopped, show).await;
-    interrupt.abort();
-    show_text("\n");
-    report
+fn write_file(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn show(progress: &Progress) {
+async fn compared(args: &CompareArgs, stop: scenario::Stop) -> Result<(), String> {
+    let target = match (&args.url, args.server_pid) {
+        (Some(url), Some(pid)) => {
+            let key = ApiKey { key: args.key.clone(), secret: args.secret.clone() };
+            Target::Running { url: url.clone(), key, pid }
+        }
+        _ => Target::Own(std::env::current_exe().map_err(|error| error.to_string())?),
+    };
+    let options = CompareOptions {
+        target,
+        rounds: args.rounds,
+        seconds: args.seconds,
+        payload_bytes: args.payload,
+        watchers: args.watchers,
+        rate: args.rate,
+        threads: args.threads,
+    };
+    let comparison =
+        compare::run(&options, &stop, |label, progress| show(&format!("{label}: "), progress)).await;
+    show_text("\n");
+    let comparison = comparison.map_err(|error| error.to_string())?;
+    print_line(comparison.table().trim_end());
+    let text = serde_json::to_string_pretty(&comparison).map_err(|error| error.to_string())?;
+    args.json.as_deref().map_or(Ok(()), |path| write_file(path, &text))
+}
+
+fn show(label: &str, progress: &Progress) {
     let text = match progress {
         Progress::Joining { done, failed, all } => format!("joining {done}/{all}, {failed} failed"),
         Progress::Waiting(what) => (*what).to_owned(),
@@ -158,7 +244,7 @@ fn show(progress: &Progress) {
         ),
         Progress::Leaving => "leaving".to_owned(),
     };
-    show_text(&format!("\r\x1b[K{text}"));
+    show_text(&format!("\r\x1b[K{label}{text}"));
 }
 
 /// The display is on standard error, so that the report can be piped. It may be closed.

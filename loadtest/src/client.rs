@@ -25,6 +25,7 @@ use url::Url;
 use crate::{
     engine::{Command, Engine, NewPeer, PeerId, WorkerHandle},
     error::JoinError,
+    light::{self, Light},
     peer::{Behaviour, Observer, Peer, Publish},
     udp::Link,
     wire::{self, TrackSettings},
@@ -54,6 +55,8 @@ pub struct Join {
     pub media_via: Option<SocketAddr>,
     /// Estimate the uplink and send only the video layers that it carries.
     pub adapt: bool,
+    /// Open media outside of str0m, at a fraction of the cost, without NACK. Not with `adapt`.
+    pub light: bool,
     pub observer: Option<Box<dyn Observer>>,
 }
 
@@ -68,6 +71,7 @@ impl Join {
             wish: None,
             media_via: None,
             adapt: false,
+            light: false,
             observer: None,
         }
     }
@@ -110,9 +114,12 @@ impl Client {
         let (link, port) = Link::bind(ip)?;
         let behaviour = Behaviour { wish: options.wish, media_via: options.media_via, adapt: options.adapt };
         let now = Instant::now();
-        let rtc = Box::new(config(options.adapt)?.build(now));
+        let (config, provider) = config(options.adapt)?;
+        let rtc = Box::new(config.build(now));
+        let keys = light::of_last_built().filter(|_| options.light && !options.adapt);
+        let light = keys.map(|keys| Light::new(&rtc, provider, keys, now));
         let local = SocketAddr::new(ip, port);
-        let (peer, offer) = Peer::offering(rtc, local, behaviour, options.observer, now)?;
+        let (peer, offer) = Peer::offering(rtc, local, behaviour, light, options.observer, now)?;
         let url = wire::join_url(&options.server, &options.token, offer, options.auto_subscribe)?;
         let (socket, _) = tokio_tungstenite::connect_async(url.as_str()).await?;
         let (signal, requests) = mpsc::channel(REQUESTS);
@@ -208,10 +215,10 @@ async fn carry(socket: Socket, mut requests: mpsc::Receiver<Request>, worker: Wo
 }
 
 /// One certificate for all peers: making one for each would be most of a join's cost.
-fn config(adapt: bool) -> Result<RtcConfig, JoinError> {
+fn config(adapt: bool) -> Result<(RtcConfig, Arc<CryptoProvider>), JoinError> {
     static SHARED: OnceLock<Option<(Arc<CryptoProvider>, DtlsCert)>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| {
-        let provider = str0m::crypto::from_feature_flags();
+        let provider = light::tapped(str0m::crypto::from_feature_flags());
         let certificate = provider.dtls_provider.generate_certificate()?;
         Some((Arc::new(provider), certificate))
     });
@@ -227,5 +234,6 @@ fn config(adapt: bool) -> Result<RtcConfig, JoinError> {
         .enable_vp8(true)
         .set_send_buffer_video(RESEND_PACKETS)
         .set_stats_interval(None);
-    Ok(if adapt { config.enable_bwe(Some(UPLINK_START)) } else { config })
+    let config = if adapt { config.enable_bwe(Some(UPLINK_START)) } else { config };
+    Ok((config, Arc::clone(provider)))
 }

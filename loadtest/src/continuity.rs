@@ -63,6 +63,11 @@ impl Faults {
         }
     }
 
+    /// Frames that a decoder could not show.
+    pub fn broken_frames(&self) -> u64 {
+        self.incomplete_frames + self.undecodable_frames
+    }
+
     /// Faults that even packet loss does not excuse.
     pub fn of_the_server(&self) -> u64 {
         self.sequence_jumps
@@ -192,6 +197,16 @@ impl Continuity {
         arrival
     }
 
+    /// Notes a packet that has a number and carries nothing; between frames it moves the expected start.
+    pub fn padding(&mut self, sequence: u16) {
+        if let Arrival::New(number) = self.sequence(sequence)
+            && let Some(previous) = &mut self.previous
+            && previous.end + 1 == number
+        {
+            previous.end = number;
+        }
+    }
+
     fn has(&self, number: u64) -> bool {
         self.seen[word(number)] & bit(number) != 0
     }
@@ -298,6 +313,8 @@ impl Continuity {
         if let Some(last) = frame.last {
             previous.end = last;
         }
+        previous.picture = frame.vp8.and_then(|vp8| vp8.picture);
+        previous.tl0 = frame.vp8.and_then(|vp8| vp8.tl0);
         let temporal = frame.vp8.and_then(|vp8| vp8.temporal);
         // A frame of a higher temporal layer is missed by nobody in the base.
         previous.intact &= temporal.is_some_and(|temporal| temporal > 0);
@@ -366,3 +383,7 @@ fn word(number: u64) -> usize {
 fn bit(number: u64) -> u64 {
     1 << (number % 64)
 }
+
+#[cfg(test)]
+#[path = "continuity_tests.rs"]
+mod tests;

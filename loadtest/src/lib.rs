@@ -4,16 +4,20 @@
 //! pictures and sound made by [`source`] and receives what others publish, checked by [`continuity`]. Peers run on
 //! the threads of an [`Engine`]; scenarios talk to them through handles. The command line is `parley loadtest`.
 
+pub mod bare;
 mod client;
+pub mod compare;
 pub mod continuity;
 mod engine;
 mod error;
 mod histogram;
+mod light;
 pub mod network;
 mod peer;
 mod procfs;
 pub mod report;
 pub mod scenario;
+pub mod server;
 pub mod source;
 pub mod stamp;
 pub mod stats;

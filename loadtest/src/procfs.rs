@@ -55,6 +55,13 @@ impl ProcessUse {
     }
 }
 
+/// CPU time of the calling thread; 0 where the kernel does not tell.
+pub(crate) fn thread_cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    nanoseconds.map_or(0.0, |nanoseconds| nanoseconds / 1e9)
+}
+
 /// Fields 14 and 15; the name before them stands in brackets and may hold anything.
 fn cpu_of_stat(stat: &str) -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);

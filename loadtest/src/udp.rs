@@ -8,7 +8,6 @@ use std::{
 use mio::net::UdpSocket;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
-use str0m::net::Transmit;
 
 use crate::peer::Outbox;
 
@@ -110,8 +109,8 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Outbox for Sender<'_> {
-    fn send(&mut self, transmit: &Transmit) {
-        self.push(transmit.destination, &transmit.contents);
+    fn send_to(&mut self, to: SocketAddr, datagram: &[u8]) {
+        self.push(to, datagram);
     }
 }
 

@@ -62,10 +62,20 @@ impl Observer for Spy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watcher_gets_what_a_publisher_sends_and_chooses_its_layer() {
+    watch(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_light_watcher_gets_the_same() {
+    watch(true).await;
+}
+
+async fn watch(light: bool) {
     let server = Server::start().await;
     let engine = Engine::start(1).unwrap();
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let watching = Join { observer: Some(Box::new(Spy(Arc::clone(&seen)))), ..join(&server, "watcher") };
+    let watching =
+        Join { light, observer: Some(Box::new(Spy(Arc::clone(&seen)))), ..join(&server, "watcher") };
     let watcher = Client::join(&engine, watching).await.unwrap();
     let mut publisher = Client::join(&engine, join(&server, "publisher")).await.unwrap();
     let sound = publisher.publish(Publish::Audio(AudioSpec::default())).await.unwrap();
@@ -85,6 +95,7 @@ async fn a_watcher_gets_what_a_publisher_sends_and_chooses_its_layer() {
     let totals = engine.totals().await;
     assert_eq!(totals.counts.faults.of_the_server(), 0, "{:?}", totals.counts.faults);
     assert!(totals.counts.delivered_packets <= totals.counts.sent_packets);
+    assert_eq!(totals.counts.refused_packets, 0);
     assert!(totals.delays.len() > 100 && totals.delays.percentile_ms(0.5) > 0.0);
     publisher.leave().await;
     watcher.leave().await;

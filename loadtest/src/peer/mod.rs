@@ -24,7 +24,12 @@ use str0m::{
 pub use publish::Publish;
 pub use receive::{MediaKind, Observer, Packet};
 
-use crate::{error::JoinError, stats::PeerCounts, wire};
+use crate::{
+    error::JoinError,
+    light::{Light, Taken},
+    stats::PeerCounts,
+    wire,
+};
 use publish::Publication;
 use receive::Reception;
 
@@ -74,6 +79,10 @@ pub(crate) struct Peer {
     receiving: Vec<Mid>,
     publications: Vec<Publication>,
     reception: Reception,
+    /// Opens media instead of str0m.
+    light: Option<Light>,
+    /// Where media comes from, once it does.
+    remote: Option<SocketAddr>,
     connected: bool,
     next_ping: Instant,
     deadline: Instant,
@@ -86,7 +95,11 @@ pub(crate) struct Peer {
 
 /// Takes the datagrams of one step.
 pub(crate) trait Outbox {
-    fn send(&mut self, transmit: &Transmit);
+    fn send_to(&mut self, to: SocketAddr, datagram: &[u8]);
+
+    fn send(&mut self, transmit: &Transmit) {
+        self.send_to(transmit.destination, &transmit.contents);
+    }
 }
 
 impl Peer {
@@ -95,6 +108,7 @@ impl Peer {
         mut rtc: Box<Rtc>,
         local: SocketAddr,
         behaviour: Behaviour,
+        light: Option<Light>,
         observer: Option<Box<dyn Observer>>,
         now: Instant,
     ) -> Result<(Self, String), JoinError> {
@@ -114,6 +128,8 @@ impl Peer {
             receiving: Vec::new(),
             publications: Vec::new(),
             reception,
+            light,
+            remote: None,
             connected: false,
             next_ping: now + PING_EVERY,
             deadline: now,
@@ -130,10 +146,13 @@ impl Peer {
     pub(crate) fn handle_datagram(
         &mut self,
         source: SocketAddr,
-        datagram: &[u8],
+        datagram: &mut [u8],
         now: Instant,
         out: &mut dyn Outbox,
     ) {
+        if self.taken_lightly(source, datagram, now, out) {
+            return;
+        }
         // What is not a packet of WebRTC is not for us.
         let Ok(receive) = Receive::new(Protocol::Udp, source, self.local, datagram) else { return };
         if self.ended {
@@ -144,6 +163,33 @@ impl Peer {
             Ok(()) => self.deadline = self.drain(now, out),
             Err(error) => self.end(error.into()),
         }
+    }
+
+    /// True when the datagram was media and opened here.
+    fn taken_lightly(
+        &mut self,
+        source: SocketAddr,
+        datagram: &mut [u8],
+        now: Instant,
+        out: &mut dyn Outbox,
+    ) -> bool {
+        let Some(light) = &mut self.light else { return false };
+        if !light.ready() {
+            return false;
+        }
+        let media = match light.take(datagram, now) {
+            Taken::No => return false,
+            Taken::Empty => return true,
+            Taken::Media(media) => media,
+        };
+        self.remote = Some(source);
+        let ssrc = media.ssrc;
+        if self.reception.light(&media, now)
+            && let Some(request) = light.ask_keyframe(ssrc, now)
+        {
+            out.send_to(source, &request);
+        }
+        true
     }
 
     /// A message of the server.
@@ -188,6 +234,11 @@ impl Peer {
             let timestamp = i64::try_from(crate::stamp::nanoseconds(now) / 1_000_000).unwrap_or(i64::MAX);
             self.requests.push(Request::PingReq(proto::Ping { timestamp, rtt: 0 }));
         }
+        if let (Some(light), Some(remote)) = (&mut self.light, self.remote)
+            && let Some(feedback) = light.feedback(now)
+        {
+            out.send_to(remote, &feedback);
+        }
         let sent = self.connected && self.send_media(now);
         if (sent || now >= self.deadline)
             && let Err(error) = self.rtc.handle_input(Input::Timeout(now))
@@ -201,7 +252,10 @@ impl Peer {
             self.deadline = self.deadline.min(self.drain(now, out));
         }
         let media = if self.connected { self.next_media() } else { None };
-        let next = self.deadline.min(now + IDLE);
+        let mut next = self.deadline.min(now + IDLE);
+        if let (Some(light), Some(_)) = (&self.light, self.remote) {
+            next = next.min(light.next());
+        }
         media.map_or(next, |media| next.min(media))
     }
 
@@ -271,6 +325,7 @@ impl Peer {
     /// Adds what this peer has counted so far to `counts`.
     pub(crate) fn count(&self, counts: &mut PeerCounts) {
         self.reception.count(counts);
+        counts.refused_packets += self.light.as_ref().map_or(0, |light| light.refused);
         for publication in &self.publications {
             publication.count(counts);
         }

@@ -11,6 +11,7 @@ use str0m::{Rtc, rtp::RtpPacket};
 use crate::{
     Histogram,
     continuity::{Arrival, Continuity, Frame, Header},
+    light::Media,
     source::{Vp8, audio_stamp},
     stamp::{Stamp, nanoseconds},
     stats::PeerCounts,
@@ -108,10 +109,6 @@ impl Reception {
     /// A packet that str0m has decrypted.
     pub(super) fn rtp(&mut self, rtc: &mut Rtc, packet: &RtpPacket, now: Instant) {
         let ssrc = *packet.header.ssrc;
-        // Padding that probes the link carries nothing.
-        if packet.payload.is_empty() {
-            return;
-        }
         if !self.streams.contains_key(&ssrc) {
             let mid = rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
             let Some(mid) = mid else { return };
@@ -128,6 +125,16 @@ impl Reception {
         self.media(ssrc, &header, &packet.payload);
     }
 
+    /// A packet that was opened without str0m; true when a keyframe is needed to go on.
+    pub(super) fn light(&mut self, media: &Media<'_>, now: Instant) -> bool {
+        if !self.streams.contains_key(&media.ssrc) {
+            self.open(media.ssrc, media.mid.unwrap_or_default().to_owned(), media.kind);
+        }
+        let header =
+            Header { sequence: media.sequence, timestamp: media.timestamp, marker: media.marker, at: now };
+        self.media(media.ssrc, &header, media.payload)
+    }
+
     fn open(&mut self, ssrc: u32, mid: String, kind: MediaKind) {
         if self.streams.len() >= MAX_STREAMS {
             self.refused += 1;
@@ -139,9 +146,15 @@ impl Reception {
         self.streams.insert(ssrc, stream);
     }
 
-    /// A decrypted media packet of a known stream.
-    fn media(&mut self, ssrc: u32, header: &Header, payload: &[u8]) {
-        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
+    /// A decrypted media packet of a known stream; true when the picture has lost what it refers to.
+    fn media(&mut self, ssrc: u32, header: &Header, payload: &[u8]) -> bool {
+        let Some(stream) = self.streams.get_mut(&ssrc) else { return false };
+        // Padding that probes the link has a number and carries nothing.
+        if payload.is_empty() {
+            stream.continuity.padding(header.sequence);
+            return false;
+        }
+        let faults = stream.continuity.faults().broken_frames();
         let arrival = stream.continuity.header(header);
         let vp8 = if stream.kind == MediaKind::Video { Vp8::parse(payload) } else { None };
         let stamp = match stream.kind {
@@ -189,6 +202,7 @@ impl Reception {
                 at: header.at,
             });
         }
+        stream.continuity.faults().broken_frames() > faults
     }
 
     pub(super) fn count(&self, counts: &mut PeerCounts) {

@@ -95,6 +95,7 @@ impl Crowd {
             limit: options.join_limit,
             auto_subscribe: plan.watches,
             wish: plan.watches.then_some(options.wish),
+            light: options.light,
             ..Join::new(options.server.clone(), token)
         };
         let engine = Arc::clone(&self.engine);

@@ -44,6 +44,8 @@ pub struct Options {
     /// Size that watchers wish for.
     pub wish: TrackSettings,
     pub server_pid: Option<u32>,
+    /// Receive without str0m's reception.
+    pub light: bool,
     /// Threads that drive peers.
     pub threads: usize,
     /// Joins started a second, outside of `joins`.
@@ -71,6 +73,7 @@ impl Options {
             audio: None,
             wish: TrackSettings { width: 1280, height: 720, ..TrackSettings::default() },
             server_pid: None,
+            light: true,
             threads: 1,
             joins_per_second: 50.0,
             churn_per_second: 0.0,
