@@ -240,7 +240,7 @@ impl Sender {
         let since = expected.saturating_sub(self.reported.0);
         let missing = since.saturating_sub(self.received.saturating_sub(self.reported.1));
         self.reported = (expected, self.received);
-        let fraction = if since == 0 { 0 } else { (missing * 256 / since).min(255) };
+        let fraction = (missing * 256).checked_div(since).unwrap_or(0).min(255);
         let (last_report, delay) = self.last_report.map_or((0, 0), |(ntp, at)| {
             let delay = now.saturating_duration_since(at).as_secs_f64() * 65_536.0;
             (ntp, delay as u32)
