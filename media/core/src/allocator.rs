@@ -59,7 +59,10 @@ impl Candidate {
     fn price(&self, step: &Step) -> Option<u64> {
         let rises = self.held.is_none_or(|held| step.above(&held));
         match self.rise {
-            Rise::Headroom if rises => Some(step.bps + step.bps * HEADROOM_PERCENT / 100),
+            // A poor picture that may have to go again is better than none.
+            Rise::Headroom if rises && self.chosen.is_some() => {
+                Some(step.bps + step.bps * HEADROOM_PERCENT / 100)
+            }
             Rise::Held if rises => None,
             _ => Some(step.bps),
         }
@@ -177,8 +180,10 @@ mod tests {
         slot.held = None;
         assert_eq!(chosen(9000, vec![slot]), [None], "paused a moment ago");
         slot.rise = Rise::Headroom;
-        assert_eq!(chosen(114, vec![slot]), [None]);
-        assert_eq!(chosen(115, vec![slot]), [Some(100)]);
+        assert_eq!(chosen(99, vec![slot]), [None]);
+        assert_eq!(chosen(100, vec![slot]), [Some(100)], "to begin needs none");
+        assert_eq!(chosen(344, vec![slot]), [Some(100)]);
+        assert_eq!(chosen(345, vec![slot]), [Some(300)]);
     }
 
     proptest! {

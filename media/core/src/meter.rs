@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 pub(crate) const MAX_TEMPORAL: usize = 4;
 /// Shortest span from which a rate is taken.
 const WINDOW: Duration = Duration::from_millis(400);
-/// Header, extensions, SRTP tag and UDP/IP of a packet, about.
-const OVERHEAD_BYTES: u64 = 60;
 /// Weight of the newest span: a keyframe alone shall not double the rate.
 const WEIGHT: f64 = 0.25;
 
@@ -33,7 +31,8 @@ impl Meter {
     pub(crate) fn add(&mut self, temporal: u8, payload_bytes: usize, ends_frame: bool, now: Instant) {
         self.since.get_or_insert(now);
         let count = &mut self.counts[usize::from(temporal).min(MAX_TEMPORAL - 1)];
-        count.bytes += payload_bytes as u64 + OVERHEAD_BYTES;
+        // Payload alone, as in the estimate that the rates are compared with.
+        count.bytes += payload_bytes as u64;
         count.frames += u64::from(ends_frame);
     }
 
@@ -92,7 +91,7 @@ mod tests {
         assert_eq!(meter.bps(0), None);
         for frame in 0..30u64 {
             let now = start + Duration::from_millis(frame * 1000 / 30);
-            meter.add((frame % 2) as u8, 940, true, now);
+            meter.add((frame % 2) as u8, 1000, true, now);
         }
         meter.roll(start + Duration::from_secs(1));
         assert_eq!(meter.bps(0), Some(15 * 8000));
@@ -105,10 +104,10 @@ mod tests {
     fn one_burst_moves_it_by_a_quarter() {
         let start = testing::start();
         let mut meter = Meter::default();
-        meter.add(0, 1250 - 60, true, start);
+        meter.add(0, 1250, true, start);
         meter.roll(start + Duration::from_secs(1));
         assert_eq!(meter.bps(0), Some(10_000));
-        meter.add(0, 6250 - 60, true, start + Duration::from_secs(1));
+        meter.add(0, 6250, true, start + Duration::from_secs(1));
         meter.roll(start + Duration::from_secs(2));
         assert_eq!(meter.bps(0), Some(20_000));
         meter.roll(start + Duration::from_millis(2100));

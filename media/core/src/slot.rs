@@ -1,7 +1,7 @@
 //! An outgoing stream: which packets of the attached track go out on it, and
 //! under which numbers. The numbers outlive the tracks.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     Forward, ParticipantKey, SlotKey, SlotSettings, Spatial, TrackKey,
@@ -41,8 +41,11 @@ pub(crate) struct Grant {
     /// Something was decided since the slot began to want video.
     pub decided: bool,
     pub held: Option<Step>,
-    /// When it last had to step down for lack of bandwidth.
+    /// When it last had to step down for lack of bandwidth, and how long it must not rise since.
     pub lowered_at: Option<Instant>,
+    pub hold: Duration,
+    /// When it last rose.
+    pub rose_at: Option<Instant>,
     /// What was told: is the stream paused?
     pub paused: bool,
 }

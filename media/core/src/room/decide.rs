@@ -19,6 +19,10 @@ const START_BPS: u64 = 2_000_000;
 const AUDIO_BPS: u64 = 50_000;
 /// After a step down for lack of bandwidth, no step up for this long.
 const RISE_HOLD: Duration = Duration::from_secs(3);
+/// A step down so soon after a step up doubles that, ...
+const RISE_IN_VAIN: Duration = Duration::from_secs(10);
+/// ... up to this: no picture goes up and down more than twice a minute for long.
+const RISE_HOLD_MAX: Duration = Duration::from_secs(12);
 /// Smaller changes of an estimate wait for the next timer, in percent.
 const ESTIMATE_CHANGE_PERCENT: u64 = 3;
 /// Smaller changes of the desired rate are not told, in percent.
@@ -148,8 +152,8 @@ fn top_bps(track: &Track, slot: &Slot) -> u64 {
 }
 
 fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Candidate {
-    let Grant { decided, held, lowered_at, .. } = slot.grant;
-    let holds = lowered_at.is_some_and(|at| now.saturating_duration_since(at) < RISE_HOLD);
+    let Grant { decided, held, lowered_at, hold, .. } = slot.grant;
+    let holds = lowered_at.is_some_and(|at| now.saturating_duration_since(at) < hold);
     let rise = match (decided, holds) {
         (false, _) => Rise::Free,
         (true, true) => Rise::Held,
@@ -178,8 +182,26 @@ fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>) -> Option
             .iter()
             .any(|step| (step.spatial, step.temporal) == (held.spatial, held.temporal));
         if offered && choice.is_none_or(|step| held.above(&step)) {
+            let in_vain = grant
+                .rose_at
+                .zip(now)
+                .is_some_and(|(rose, now)| now.saturating_duration_since(rose) < RISE_IN_VAIN);
+            // Several steps of one fall are one.
+            if in_vain {
+                grant.hold = (grant.hold * 2).clamp(RISE_HOLD, RISE_HOLD_MAX);
+                grant.rose_at = None;
+            } else if grant
+                .lowered_at
+                .zip(now)
+                .is_none_or(|(before, now)| now.saturating_duration_since(before) > RISE_IN_VAIN)
+            {
+                grant.hold = RISE_HOLD;
+            }
             grant.lowered_at = now;
         }
+    }
+    if choice.is_some_and(|step| candidate.held.is_none_or(|held| step.above(&held))) {
+        grant.rose_at = now;
     }
     grant.decided = true;
     grant.held = choice;

@@ -4,8 +4,14 @@
 use parley_media_core::ParticipantKey;
 use str0m::{bwe::Bitrate, stats::PeerStats};
 
-use super::{Context, RoomState};
-use crate::{arena::Key, egress::Sample};
+use super::{
+    Context, RoomState,
+    subscribe::{RESEND_AGE, RESEND_SHARE},
+};
+use crate::{arena::Key, codecs::RESEND_PACKETS_VIDEO, egress::Sample};
+
+/// Share of what is sent that may be sent again while the link is overloaded.
+const RESEND_SHARE_OVERLOADED: f32 = 0.05;
 
 impl RoomState {
     /// The state machine tells the average of its estimates.
@@ -40,8 +46,25 @@ impl RoomState {
         if let Some(bps) = verdict.restart_bps {
             ctx.with(from, |rtc| rtc.bwe().reset(Bitrate::from(bps)));
         }
+        if let Some(overloaded) = verdict.overloaded {
+            self.limit_resending(ctx, participant, overloaded);
+        }
         if let Some(bps) = verdict.estimate_bps {
             self.take_estimate(ctx, participant, bps);
+        }
+    }
+
+    /// On an overloaded link what is sent again takes the place of what is new, of sound above
+    /// all, and is lost again. What waited is forgotten.
+    fn limit_resending(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, overloaded: bool) {
+        let share = if overloaded { RESEND_SHARE_OVERLOADED } else { RESEND_SHARE };
+        for slot in self.slots.values().filter(|slot| slot.owner == participant) {
+            let ssrc = slot.ssrc;
+            ctx.with(slot.peer, |rtc| {
+                if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
+                    stream.set_rtx_cache(RESEND_PACKETS_VIDEO, RESEND_AGE, Some(share));
+                }
+            });
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Context, RoomState};
 use crate::{Connection, arena::Key};
 
 /// Statistics of a connection come this often for each report of its quality.
-const SAMPLES_PER_REPORT: u32 = 4;
+const SAMPLES_PER_REPORT: u32 = 8;
 /// Streams of a connection whose reports are remembered; those beyond are not counted.
 const STREAMS_MAX: usize = 256;
 

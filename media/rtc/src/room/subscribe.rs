@@ -9,10 +9,10 @@ use super::{Context, Negotiation, Origin, RoomState, SUBSCRIPTIONS_PER_PARTICIPA
 use crate::{MediaError, MediaEvent, SlotSettings, arena::Key, codecs::RESEND_PACKETS_VIDEO};
 
 /// How long a packet can be asked for again.
-const RESEND_AGE: Duration = Duration::from_secs(3);
+pub(super) const RESEND_AGE: Duration = Duration::from_secs(3);
 /// Share of what is sent that may be sent again; beyond it requests are dropped. On a link that loses a fifth in
 /// bursts, the usual bound of 15 % would leave most pictures without some of their packets.
-const RESEND_SHARE: f32 = 0.4;
+pub(super) const RESEND_SHARE: f32 = 0.4;
 
 impl RoomState {
     pub(crate) fn subscribe(
