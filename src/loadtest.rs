@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use parley_loadtest::{
     Report, TrackSettings,
     compare::{self, CompareOptions, Target},
+    network,
     scenario::{self, Options, Progress},
     token::ApiKey,
 };
@@ -72,6 +73,9 @@ pub struct LoadArgs {
     /// Threads that drive the peers.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// With networks: only the one of this name; can be given again.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
     /// Write the report here instead of printing it.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -126,6 +130,8 @@ enum Scenario {
     Meeting,
     /// Everybody joins, stays until all have, and leaves.
     Joins,
+    /// Twelve poor networks at once; fails when sound or picture do not hold on one.
+    Networks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -141,7 +147,8 @@ impl LoadArgs {
             Scenario::OneToOne => scenario::Scenario::OneToOne,
             Scenario::Fanout => scenario::Scenario::Fanout,
             Scenario::Meeting => scenario::Scenario::Meeting,
-            Scenario::Joins => scenario::Scenario::Joins,
+            // Networks have their own way, see `networks`.
+            Scenario::Joins | Scenario::Networks => scenario::Scenario::Joins,
         };
         let (width, height) = match self.layer {
             Layer::Low => (320, 180),
@@ -176,6 +183,7 @@ pub fn run(args: &LoadArgs) -> Result<(), String> {
     runtime.spawn(interrupt(stop));
     match &args.special {
         Some(Special::Compare(args)) => runtime.block_on(compared(args, stopped)),
+        None if args.scenario == Scenario::Networks => runtime.block_on(networks(args)),
         None => {
             let report =
                 runtime.block_on(scenario::run(&args.options(), stopped, |progress| show("", progress)));
@@ -207,6 +215,28 @@ fn write_report(report: &Report, json: Option<&Path>) -> Result<(), String> {
 
 fn write_file(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The poor networks: a table, with `--json` the whole report; an error when one did not hold.
+async fn networks(args: &LoadArgs) -> Result<(), String> {
+    let mut scenarios = network::scenarios::all();
+    if !args.only.is_empty() {
+        for name in &args.only {
+            if !scenarios.iter().any(|scenario| scenario.name == name) {
+                let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name).collect();
+                return Err(format!("no network is called {name}; there are: {}", names.join(", ")));
+            }
+        }
+        scenarios.retain(|scenario| args.only.iter().any(|name| name == scenario.name));
+    }
+    let key = ApiKey { key: args.key.clone(), secret: args.secret.clone() };
+    let options = network::Options { server: args.url.clone(), key, scenarios };
+    let report = network::networks(&options, show_text).await.map_err(|error| error.to_string())?;
+    if let Some(path) = &args.json {
+        write_file(path, &serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?)?;
+    }
+    print_line(&network::verdict::table(&report.networks));
+    if report.passed { Ok(()) } else { Err("not every network passed".to_owned()) }
 }
 
 async fn compared(args: &CompareArgs, stop: scenario::Stop) -> Result<(), String> {

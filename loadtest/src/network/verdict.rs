@@ -125,7 +125,12 @@ pub fn table(outcomes: &[Outcome]) -> String {
         let longest = picture.freezes.iter().map(|(_, length)| *length).fold(0.0, f64::max);
         let slowest =
             picture.converged.iter().map(|(_, _, took)| took.unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
-        let again = if outcome.repeated { ", repeated" } else { "" };
+        let again = match (outcome.repeated, outcome.generator_late) {
+            (false, false) => "",
+            (false, true) => " (the generator was late)",
+            (true, false) => " (repeated, as the generator was late)",
+            (true, true) => " (repeated, and the generator was late again)",
+        };
         let result = match outcome.failures.as_slice() {
             [] => format!("passed{again}"),
             failures => format!("FAILED{again}: {}", failures.join("; ")),

@@ -239,7 +239,8 @@ impl Peer {
         {
             out.send_to(remote, &feedback);
         }
-        let sent = self.connected && self.send_media(now);
+        let mut sent = self.connected && self.send_media(now);
+        sent |= self.connected && self.reception.ask_keyframes(&mut self.rtc, now);
         if (sent || now >= self.deadline)
             && let Err(error) = self.rtc.handle_input(Input::Timeout(now))
         {

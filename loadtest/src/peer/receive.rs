@@ -6,7 +6,7 @@ use std::{
 };
 
 use livekit_protocol::signal_response::Message as Response;
-use str0m::{Rtc, rtp::RtpPacket};
+use str0m::{Rtc, media::KeyframeRequestKind, rtp::RtpPacket};
 
 use crate::{
     Histogram,
@@ -56,6 +56,10 @@ pub trait Observer: Send {
     fn frame(&mut self, _track: Option<&str>, _frame: &Frame, _at: Instant) {}
     /// Every message of the server.
     fn signal(&mut self, _message: &Response, _at: Instant) {}
+    /// Asked now and then: is a keyframe of the pictures to be asked for?
+    fn wants_keyframe(&mut self, _at: Instant) -> bool {
+        false
+    }
 }
 
 struct Stream {
@@ -94,6 +98,20 @@ impl Reception {
         if let Some(observer) = &mut self.observer {
             observer.signal(message, now);
         }
+    }
+
+    /// Asks for keyframes if the observer wants them.
+    pub(super) fn ask_keyframes(&mut self, rtc: &mut Rtc, now: Instant) -> bool {
+        if !self.observer.as_mut().is_some_and(|observer| observer.wants_keyframe(now)) {
+            return false;
+        }
+        let video = self.streams.iter().filter(|(_, stream)| stream.kind == MediaKind::Video);
+        for (ssrc, _) in video {
+            if let Some(stream) = rtc.direct_api().stream_rx(&(*ssrc).into()) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+        }
+        true
     }
 
     /// Which track each section shows.
