@@ -361,3 +361,27 @@ fn calls_that_nobody_answers_end() {
         "it is not connected yet"
     );
 }
+
+#[test]
+#[allow(deprecated)]
+fn a_recorder_stays_one_and_refreshed_tokens_hold_what_was_changed() {
+    let mut world = World::new(RoomOptions::default());
+    world.join_with(request("rec", Grants { recorder: true, agent: true, ..grants() }));
+    world.take();
+    let changed = proto::ParticipantPermission { can_subscribe_metrics: true, ..permission() };
+    let info = update(
+        &mut world,
+        "rec",
+        ParticipantUpdate { permission: Some(changed), ..ParticipantUpdate::default() },
+    );
+    let kept = info.permission.unwrap();
+    assert!(kept.recorder && kept.agent && kept.can_subscribe_metrics);
+    let out = world.take();
+    let fresh = out.iter().find_map(|output| match output {
+        Output::RefreshToken { claims, .. } => claims.video.clone(),
+        _ => None,
+    });
+    let fresh = fresh.unwrap();
+    assert_eq!((fresh.can_subscribe_metrics, fresh.recorder), (Some(true), true));
+    assert!(!fresh.permission().can_update_metadata, "what is not given is taken");
+}
