@@ -293,9 +293,11 @@ async fn main() {
     let calls =
         (after.packets_out - before.packets_out) as f64 / (after.send_calls - before.send_calls) as f64;
     println!("datagrams per send call {calls:.1}");
-    for ((name, before), (_, after)) in before.iter().zip(after.iter()) {
-        if after > before {
-            println!("  {name} {}", after - before);
+    for (before, after) in before.iter().zip(after.iter()) {
+        if let (Value::Counter(before), Value::Counter(count)) = (before.value, after.value)
+            && count > before
+        {
+            println!("  {} {}", after.name, count - before);
         }
     }
     let per_packet = spent.as_nanos() as f64 / delivered as f64;

@@ -238,9 +238,11 @@ fn rtp_write(
 /// shown another stream before.
 fn renumbered(payload: &Arc<[u8]>, forward: &Forward) -> Arc<[u8]> {
     let Some(patch) = &forward.vp9 else { return Arc::clone(payload) };
-    let mut copy: Box<[u8]> = payload.as_ref().into();
-    patch.write(&mut copy);
-    copy.into()
+    let mut copy: Arc<[u8]> = Arc::from(payload.as_ref());
+    if let Some(bytes) = Arc::get_mut(&mut copy) {
+        patch.write(bytes);
+    }
+    copy
 }
 
 /// What the core needs of a sender report.

@@ -8,8 +8,9 @@ use str0m::{media::Mid, rtp::Ssrc};
 use super::{Context, Negotiation, Origin, RoomState, SUBSCRIPTIONS_PER_PARTICIPANT, Slot, Subscription};
 use crate::{MediaError, MediaEvent, SlotSettings, arena::Key, codecs::RESEND_PACKETS_VIDEO};
 
-/// How long a packet can be asked for again.
-pub(super) const RESEND_AGE: Duration = Duration::from_secs(3);
+/// How long a packet can be asked for again. After a longer standstill a receiver asks for a keyframe
+/// instead, and what is kept takes half a KiB a packet, which goes through the processor's cache.
+pub(super) const RESEND_AGE: Duration = Duration::from_secs(1);
 /// Share of what is sent that may be sent again; beyond it requests are dropped. On a link that loses a fifth in
 /// bursts, the usual bound of 15 % would leave most pictures without some of their packets.
 pub(super) const RESEND_SHARE: f32 = 0.4;
