@@ -98,31 +98,62 @@ window.plain = {
     return participant.getTrackPublication(Track.Source[source]);
   },
 
-  /** From now on: when each picture of the one video was shown, and when this page was too busy to say. */
+  tap(end, passed) {
+    const worker = new Worker('/encoded.js');
+    worker.onmessage = ({ data }) => passed.push(data);
+    end.transform = new RTCRtpScriptTransform(worker);
+  },
+
+  /** To be called before `connect`: notes when each encoded picture goes out (`sent`) and comes in (`arrived`). */
+  noteEncoded() {
+    this.sent = [];
+    this.arrived = [];
+    // At once when they are made: later the browser has short-circuited them.
+    for (const name of ['addTransceiver', 'addTrack']) {
+      const original = RTCPeerConnection.prototype[name];
+      const { sent, arrived, tap } = this;
+      RTCPeerConnection.prototype[name] = function add(what, ...more) {
+        const made = original.call(this, what, ...more);
+        if ((what.kind ?? what) === 'video') {
+          tap(made.sender ?? made, sent);
+          if (made.receiver) tap(made.receiver, arrived);
+        }
+        return made;
+      };
+    }
+  },
+
+  /** From now on: when each picture of the one video was decoded, and when this page was too busy to say.
+   * Chromium's pages draw at a pace of their own and leave out pictures where it changes, so there the track is read;
+   * Firefox says when it drew. */
   watchPictures() {
     const [video] = document.querySelectorAll('video');
     this.pictures = [];
     this.stalls = [];
-    const note = (now, { presentedFrames, width, height, rtpTimestamp }) => {
-      this.pictures.push({ at: performance.timeOrigin + now, count: presentedFrames, width, height, rtpTimestamp });
-      video.requestVideoFrameCallback(note);
-    };
-    video.requestVideoFrameCallback(note);
     this.every(20, (late) => late > 60 && this.stalls.push({ at: Date.now(), late }));
-  },
-
-  /** From now on: how many pictures went out in each simulcast layer, by its width, as often as the browser says. */
-  watchSent() {
-    this.sent = [];
-    this.every(25, async () => {
-      const frames = {};
-      for (const peer of window.__parleyTest.peers) {
-        for (const report of (await peer.getStats()).values()) {
-          if (report.type === 'outbound-rtp' && report.kind === 'video') frames[report.frameWidth] = report.framesSent ?? 0;
-        }
+    const [track] = video.srcObject.getVideoTracks();
+    if (!window.MediaStreamTrackProcessor) {
+      // Here it is early enough, and livekit-client has made no section itself.
+      const receivers = window.__parleyTest.peers.flatMap((peer) => peer.getReceivers());
+      this.tap(receivers.find((receiver) => receiver.track?.id === track.id), this.arrived);
+      const note = (now, { width, rtpTimestamp }) => {
+        this.pictures.push({ at: performance.timeOrigin + now, width, mediaMs: rtpTimestamp / 90 });
+        video.requestVideoFrameCallback(note);
+      };
+      video.requestVideoFrameCallback(note);
+      return;
+    }
+    const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 60 }).readable.getReader();
+    const read = async () => {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        const at = performance.timeOrigin + performance.now();
+        this.pictures.push({ at, width: value.displayWidth, mediaMs: value.timestamp / 1000 });
+        value.close();
       }
-      this.sent.push({ at: Date.now(), frames });
-    });
+    };
+    void read();
   },
 
   every(ms, act) {

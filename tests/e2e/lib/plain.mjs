@@ -10,6 +10,7 @@ import { accessToken } from './token.mjs';
 const FILES = {
   '/': ['lib/plain.html', 'text/html; charset=utf-8'],
   '/plain.js': ['lib/plain.js', 'text/javascript'],
+  '/encoded.js': ['lib/encoded.js', 'text/javascript'],
   '/livekit-client.umd.js': ['node_modules/livekit-client/dist/livekit-client.umd.js', 'text/javascript'],
 };
 
@@ -27,15 +28,18 @@ export async function servePlainPage(host = '127.0.0.1') {
   return { url: `http://${host}:${server.address().port}/`, stop: () => new Promise((done) => server.close(done)) };
 }
 
-/** Somebody with the plain page open and connected to `room`. kind: the class of the person, as the browser is. */
-export async function plainClient(browser, page, { url, room, identity, options = {}, token, kind = ChromiumPerson }) {
+/** Somebody with the plain page open and connected to `room`. kind: the class of the person, as the browser is.
+ * noteEncoded: see there. */
+export async function plainClient(browser, page, options) {
+  const { url, room, identity, token, noteEncoded = false, kind = ChromiumPerson } = options;
   const person = await kind.at(browser, identity);
   await person.open(page.url);
+  if (noteEncoded) await person.evaluate(() => window.plain.noteEncoded());
   const signal = url.replace(/^http/, 'ws');
   await person.evaluate((argument) => window.plain.connect(argument), {
     url: signal,
     token: token ?? accessToken({ identity, room }),
-    options,
+    options: options.options ?? {},
   });
   return person;
 }

@@ -4,14 +4,13 @@
 const ON_THE_WAY_MS = 400;
 /** A page that was this late was not able to draw. */
 const STALL_MS = 100;
-/** Longer than two pictures take, as far as counters tell that browsers renew every 50 ms. */
-const PAUSE_MS = 100;
 
 /**
- * Gaps between pictures over `limit` ms. Those are not counted in which the publisher itself sent nothing for most of
- * the time, or in which the receiving page got no time to draw: the machine was too busy then, not the server.
+ * Gaps between pictures over `limit` ms. Those are not counted for which the machine was too busy, not the server late:
+ * where the publisher's encoder gave out nothing of that layer itself; where every encoded picture came in time and was
+ * shown, but decoded or drawn late; or where the receiving page got no time at all.
  */
-export function freezes({ pictures, stalls, sent, from, limit }) {
+export function freezes({ pictures, arrived, stalls, sent, from, limit }) {
   const shown = pictures.filter(({ at }) => at >= from);
   const counted = [];
   const excused = [];
@@ -21,38 +20,34 @@ export function freezes({ pictures, stalls, sent, from, limit }) {
     const gap = next.at - before.at;
     longestMs = Math.max(longestMs, gap);
     if (gap <= limit) continue;
+    const begin = before.at - ON_THE_WAY_MS;
+    const late = stalls.filter(({ at, late }) => at > before.at && at - late < next.at).map(({ late }) => late);
     const detail = {
       ms: Math.round(gap),
       at: Math.round(before.at - from),
       width: [before.width, next.width],
-      skipped: next.count - before.count - 1,
-      /** By the clock of the pictures: the same as `ms` where they came late, less where they were shown late. */
-      mediaMs: Math.round(((next.rtpTimestamp - before.rtpTimestamp) >>> 0) / 90),
+      /** By the clock of the pictures. */
+      mediaMs: Math.round(next.mediaMs - before.mediaMs),
+      publisherPausedMs: longestGap(ofLayer(sent, before.width), begin, next.at),
+      arrivalGapMs: longestGap(arrived, begin, next.at),
+      pageStalledMs: Math.round(Math.max(0, ...late)),
     };
-    const paused = overlap(sendingPauses(sent, before.width), before.at - ON_THE_WAY_MS, next.at);
-    const stalled = Math.max(0, ...stalls.filter(({ at, late }) => at > before.at && at - late < next.at).map(({ late }) => late));
-    if (gap - paused <= limit / 2) excused.push({ ...detail, publisherPausedMs: Math.round(paused) });
-    else if (stalled >= STALL_MS) excused.push({ ...detail, pageStalledMs: Math.round(stalled) });
-    else counted.push(detail);
+    const publisher = gap - detail.publisherPausedMs <= limit / 2;
+    const drawing = detail.mediaMs <= limit / 2 && detail.arrivalGapMs <= limit;
+    (publisher || drawing || detail.pageStalledMs >= STALL_MS ? excused : counted).push(detail);
   }
   return { pictures: shown.length, longestMs: Math.round(longestMs), counted, excused };
 }
 
-/** Spans in which the simulcast layer of that width, or the one stream there is, sent no picture, as far as the
- * samples tell. */
-function sendingPauses(sent, width) {
-  const pauses = [];
-  const count = ({ frames }) => frames[width] ?? Math.max(...Object.values(frames));
-  let moved = sent[0];
-  for (const sample of sent.slice(1)) {
-    if (count(sample) === count(moved)) continue;
-    if (sample.at - moved.at > PAUSE_MS) pauses.push([moved.at, sample.at]);
-    moved = sample;
-  }
-  return pauses;
+/** The pictures of a simulcast layer; of streams with layers inside, those of the lowest. */
+function ofLayer(sent, width) {
+  const layered = sent.some(({ spatialIndex }) => spatialIndex > 0);
+  return sent.filter((picture) => (layered ? picture.spatialIndex === 0 : picture.width === width));
 }
 
-/** The longest of `spans` as far as it lies between. */
-function overlap(spans, begin, end) {
-  return Math.max(0, ...spans.map(([a, b]) => Math.min(b, end) - Math.max(a, begin)));
+/** The longest time between two of `pictures`, as far as it lies between; all of it if there are none. */
+function longestGap(pictures, begin, end) {
+  const times = pictures.map(({ at }) => at).filter((at) => at > begin && at < end);
+  const edges = [begin, ...times, end];
+  return Math.round(Math.max(...edges.slice(1).map((at, place) => at - edges[place])));
 }
