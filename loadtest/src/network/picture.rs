@@ -8,8 +8,10 @@ pub const CONVERGENCE: Duration = Duration::from_secs(5);
 pub const OSCILLATIONS_MAX: usize = 2;
 /// A longer time without a new picture is a freeze.
 pub const FREEZE: Duration = Duration::from_millis(500);
-/// Without a picture for so long, no layer is shown.
+/// Without a picture for so long, no layer is shown;
 const GONE: Duration = Duration::from_secs(1);
+/// and after so long it counts as a departure from the layer, as a pause does. Shorter is a freeze.
+const LEFT: Duration = Duration::from_secs(2);
 
 /// One decoded picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,9 @@ pub fn judge(shown: &[Shown], best: &[Best], from: Duration, until: Duration) ->
                 }
                 reached = true;
             } else {
-                if std::mem::take(&mut reached) {
+                let frozen = layer.is_none() && last.is_some_and(|frame| now.saturating_sub(frame.at) < LEFT);
+                if reached && !frozen {
+                    reached = false;
                     picture.oscillations += 1;
                 }
                 away += STEP;
@@ -177,6 +181,15 @@ mod tests {
         let picture = judged(layer, &[(Duration::ZERO, Some(1))]);
         assert_eq!(picture.oscillations, 3);
         assert!((picture.longest_away - 1.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_freeze_is_no_oscillation_but_a_pause_is() {
+        let best = [(Duration::ZERO, Some(1))];
+        let freeze = judged(|at| (!(10.0..11.5).contains(&at)).then_some(1), &best);
+        assert_eq!((freeze.oscillations, freeze.freezes.len()), (0, 1));
+        let pause = judged(|at| (!(10.0..13.0).contains(&at)).then_some(1), &best);
+        assert_eq!((pause.oscillations, pause.freezes.len()), (1, 1));
     }
 
     #[test]
