@@ -1,4 +1,5 @@
-// A network that lets web pages through and drops UDP: the page says so and what to do.
+// A network that lets web pages through and neither UDP nor TCP to the media port: the page says so and what to
+// do. (Where only UDP is blocked the call goes on, see transports.test.mjs.)
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
@@ -15,7 +16,7 @@ if (!inner) {
     assert.equal(await insideNamespaces(import.meta.url, 'bl'), 0);
   });
 } else {
-  describe('UDP is blocked', () => {
+  describe('media is blocked', () => {
     let server;
     let browser;
     let someone;
@@ -38,7 +39,7 @@ if (!inner) {
     test('the call page names the network as the cause, with a next step', async () => {
       const api = await Api.signedIn(server, server.demoLogin(DOCTOR));
       const booked = await api.bookVideo();
-      lift = blockUdp();
+      lift = blockUdp({ tcpPorts: [server.tcpPort] });
       await openLink(someone, booked.link);
       await join(someone);
       await inPhase(someone, 'waiting');

@@ -31,6 +31,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(str0m::crypto::from_feature_flags())))
 }
 
+/// For the integrity of STUN messages (RFC 8489, section 14.5).
+pub(crate) fn sha1_hmac(key: &[u8], payloads: &[&[u8]]) -> [u8; 20] {
+    provider().sha1_hmac_provider.sha1_hmac(key, payloads)
+}
+
 /// Header extensions: sound level, send time, transport-wide sequence, mid, rids, rotation,
 /// and for AV1 the dependency descriptor. The ids are those that browsers offer; from 15 on
 /// each packet would need the longer form.

@@ -9,7 +9,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +19,9 @@ use crate::{arena::Key, path::Check, tcp::router::Directory};
 /// Addresses kept per connection; the oldest goes. A browser uses one per network and relay.
 pub(crate) const ADDRESSES_PER_CONNECTION: usize = 16;
 
+/// Connections remembered of one IP address; the one that came first is forgotten. The rest of a
+/// large site is found by its own checks, a little later.
+const CONNECTIONS_PER_IP: usize = 32;
 /// Clients check the path in use at least every 6 s (RFC 7675, section 5.1).
 const TAKEOVER_REST: Duration = Duration::from_secs(7);
 
@@ -38,6 +41,8 @@ const USERNAME_BYTES_MAX: usize = 513;
 pub(crate) enum Class<'a> {
     /// A binding request for this local user fragment.
     Binding(&'a str),
+    /// A success response to a check of the server, with this transaction.
+    Answer([u8; 12]),
     /// DTLS, RTP or RTCP.
     Session,
     /// For nobody.
@@ -47,14 +52,17 @@ pub(crate) enum Class<'a> {
 /// Sorts a datagram without looking further than it must.
 pub(crate) fn classify(datagram: &[u8]) -> Class<'_> {
     match datagram.first() {
-        Some(0..=1) => stun_local_ufrag(datagram).map_or(Class::Garbage, Class::Binding),
+        Some(0..=1) => match binding_success(datagram) {
+            Some(transaction) => Class::Answer(transaction),
+            None => stun_local_ufrag(datagram).map_or(Class::Garbage, Class::Binding),
+        },
         Some(20..=63) => Class::Session,
         Some(128..=191) if datagram.len() > 2 => Class::Session,
         _ => Class::Garbage,
     }
 }
 
-/// The transaction of an outgoing STUN binding success response; `None` for anything else.
+/// The transaction of a STUN binding success response; `None` for anything else.
 pub(crate) fn binding_success(datagram: &[u8]) -> Option<[u8; 12]> {
     let header = datagram.get(..STUN_HEADER_BYTES)?;
     let success = header[..2] == BINDING_SUCCESS && header[4..8] == STUN_MAGIC;
@@ -117,6 +125,8 @@ struct Holder {
 pub(crate) struct Demux {
     by_address: HashMap<SocketAddr, Holder>,
     by_ufrag: HashMap<String, Key>,
+    /// The connections of an IP address, the one that came last the last.
+    by_ip: HashMap<IpAddr, Vec<Key>>,
     /// For streams, which come in elsewhere.
     directory: Arc<Directory>,
     worker: usize,
@@ -125,7 +135,7 @@ pub(crate) struct Demux {
 /// What one connection has in the tables, so that all of it goes with the connection.
 #[derive(Debug, Default)]
 pub(crate) struct Registered {
-    ufrag: String,
+    pub(crate) ufrag: String,
     /// The one that was checked last is the last.
     addresses: Vec<SocketAddr>,
     /// TCP streams that are the connection's, the oldest first.
@@ -137,11 +147,22 @@ pub(crate) struct Registered {
 impl Demux {
     /// The tables of worker number `worker`.
     pub(crate) fn new(directory: Arc<Directory>, worker: usize) -> Self {
-        Self { by_address: HashMap::new(), by_ufrag: HashMap::new(), directory, worker }
+        Self {
+            by_address: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            by_ip: HashMap::new(),
+            directory,
+            worker,
+        }
     }
 
     pub(crate) fn by_address(&self, source: SocketAddr) -> Option<Key> {
         self.by_address.get(&source).map(|holder| holder.key)
+    }
+
+    /// Connections that have been verified at an IP address, a bounded number of them.
+    pub(crate) fn by_ip(&self, ip: IpAddr) -> &[Key] {
+        self.by_ip.get(&ip).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Key> {
@@ -177,11 +198,17 @@ impl Demux {
         self.by_address.insert(source, Holder { key, checked: now });
         match registered.addresses.iter().position(|address| *address == source) {
             Some(place) => drop(registered.addresses.remove(place)),
-            None => registered.learned += 1,
+            None => {
+                registered.learned += 1;
+                self.remember_ip(key, source.ip());
+            }
         }
         if registered.addresses.len() == ADDRESSES_PER_CONNECTION {
             let oldest = registered.addresses.remove(0);
             self.forget_address(key, oldest);
+            if registered.addresses.iter().all(|other| other.ip() != oldest.ip()) {
+                self.forget_ip(key, oldest.ip());
+            }
         }
         registered.addresses.push(source);
         true
@@ -192,13 +219,14 @@ impl Demux {
         self.forget_ufrag(key, registered);
         for address in std::mem::take(&mut registered.addresses) {
             self.forget_address(key, address);
+            self.forget_ip(key, address.ip());
         }
     }
 
     /// (addresses, user fragments) in the tables.
     #[cfg(test)]
     pub(crate) fn len(&self) -> (usize, usize) {
-        (self.by_address.len(), self.by_ufrag.len())
+        (self.by_address.len() + self.by_ip.len(), self.by_ufrag.len())
     }
 
     fn forget_ufrag(&mut self, key: Key, registered: &mut Registered) {
@@ -206,6 +234,25 @@ impl Demux {
         if self.by_ufrag.get(&ufrag) == Some(&key) {
             self.by_ufrag.remove(&ufrag);
             self.directory.remove(&ufrag);
+        }
+    }
+
+    fn remember_ip(&mut self, key: Key, ip: IpAddr) {
+        let keys = self.by_ip.entry(ip).or_default();
+        if !keys.contains(&key) {
+            if keys.len() == CONNECTIONS_PER_IP {
+                keys.remove(0);
+            }
+            keys.push(key);
+        }
+    }
+
+    fn forget_ip(&mut self, key: Key, ip: IpAddr) {
+        if let Some(keys) = self.by_ip.get_mut(&ip) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_ip.remove(&ip);
+            }
         }
     }
 
@@ -278,7 +325,8 @@ mod tests {
         for port in 1..=ADDRESSES_PER_CONNECTION + 3 {
             assert!(demux.learn(a, &mut of_a, address(port), now));
         }
-        assert_eq!(demux.len(), (ADDRESSES_PER_CONNECTION, 1));
+        assert_eq!(demux.len(), (ADDRESSES_PER_CONNECTION + 1, 1), "the addresses, and their IP address");
+        assert_eq!(demux.by_ip(address(1).ip()), [a]);
         assert!(demux.learn(b, &mut of_b, address(5), now + TAKEOVER_REST));
         demux.remove(a, &mut of_a);
         assert_eq!(demux.by_address(address(5)), Some(b), "the newer owner keeps the address");

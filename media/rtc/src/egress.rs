@@ -52,6 +52,8 @@ const PATIENCE_MIN: Duration = Duration::from_secs(1);
 const PATIENCE_MAX: Duration = Duration::from_secs(4);
 /// By so much the estimate has to rise for a start anew to have helped, in percent.
 const HELPED_PERCENT: u64 = 20;
+/// So long after a move, feedback may still tell of packets that were sent over the old path.
+const SETTLING: Duration = Duration::from_millis(1_500);
 /// More than is desired is wanted, so that there is room to step up.
 const MARGIN_PERCENT: u64 = 20;
 /// So much of the estimate, or so many bits per second, are sought at most.
@@ -118,6 +120,8 @@ pub(crate) struct Egress {
     usual_loss: Usual,
     overloaded: bool,
     missing: Option<Missing>,
+    /// Until then what the state machine tells is of a path that is no more.
+    settles: Option<Instant>,
 }
 
 impl Egress {
@@ -147,6 +151,9 @@ impl Egress {
 
     pub(crate) fn sample(&mut self, sample: &Sample, now: Instant) -> Verdict {
         let sent_bps = self.sent_bps(sample.bytes, now);
+        if let Some(verdict) = self.settle(now) {
+            return verdict;
+        }
         let Some(found) = sample.estimate_bps else { return Verdict::default() };
         let (load, lost) = self.load(sample, now);
         let known = self.estimate_bps.unwrap_or(found);
@@ -201,6 +208,27 @@ impl Egress {
         let patience = (missing.patience * 2).min(PATIENCE_MAX);
         *missing = Missing { since: now, patience, before_bps: estimate };
         Some(estimate)
+    }
+
+    /// Media goes another way from now on. What was lost on the old one is reported for a while yet
+    /// and says nothing of the new one: until then what is known stays, and then it is where the
+    /// state machine starts anew. The rate to start from at once.
+    pub(crate) fn moved(&mut self, now: Instant) -> Option<u64> {
+        let known = self.estimate_bps?;
+        self.settles = Some(now + SETTLING);
+        Some(known)
+    }
+
+    fn settle(&mut self, now: Instant) -> Option<Verdict> {
+        let until = self.settles?;
+        if now < until {
+            return Some(Verdict::default());
+        }
+        self.settles = None;
+        self.queues = [Duration::ZERO; QUEUE_SAMPLES];
+        self.shortest = Shortest::default();
+        (self.usual_queue, self.usual_loss) = (Usual::default(), Usual::default());
+        Some(Verdict { restart_bps: self.estimate_bps, ..Verdict::default() })
     }
 
     /// What was sent in the last second, bits per second.
@@ -368,6 +396,20 @@ mod tests {
         assert_eq!(line.egress.seek(), Some(REACH_BPS));
         line.calm(1_000_000, 0);
         assert_eq!(line.egress.seek(), Some(1_500_000));
+    }
+
+    #[test]
+    fn losses_of_the_old_path_are_not_held_against_the_new_one() {
+        let mut line = Line::new(1_000_000, 1_000_000);
+        line.calm(1_000_000, 1_000_000);
+        assert_eq!(line.egress.moved(line.now), Some(1_000_000));
+        let settled = line.now + SETTLING;
+        while line.now + STATS_INTERVAL < settled {
+            assert_eq!(line.sample(100_000, 0, 0.9, CALM), Verdict::default());
+        }
+        let started = Verdict { restart_bps: Some(1_000_000), ..Verdict::default() };
+        assert_eq!(line.sample(100_000, 0, 0.9, CALM), started);
+        assert_eq!(line.sample(900_000, 0, 0.0, CALM).estimate_bps, Some(970_000), "judged as any path");
     }
 
     #[test]

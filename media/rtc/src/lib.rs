@@ -20,6 +20,7 @@
 //! | `negotiation` | which section shows which track: pure, no str0m, no text |
 //! | `sdp` | the text of descriptions: the only place that reads or rewrites it |
 //! | `path` | where a peer's media goes out: what the client's checks say |
+//! | `probe` | checks of the server, when a client seems to have moved |
 //! | `tcp` | ICE over TCP: the listener, and the streams of a worker |
 //! | `egress` | the estimate of what can be sent to a participant, made fit to act upon |
 //! | `codecs` | how a connection is built, how payload types correspond |
@@ -40,6 +41,7 @@ mod negotiation;
 mod outgoing;
 mod path;
 mod peer;
+mod probe;
 mod relay;
 mod room;
 mod rooms;

@@ -102,6 +102,10 @@ metrics! {
         tcp_refused,
         /// Times a connection's media was put on a path: at its start, and when the client moved it.
         paths_chosen,
+        /// Checks sent to addresses from which media came that nobody has verified.
+        probes_sent,
+        /// Clients found by them.
+        probes_answered,
         /// Checks from an address that another connection keeps checking from.
         addresses_contested,
         /// RTP packets of declared tracks received.

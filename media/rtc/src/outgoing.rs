@@ -24,6 +24,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) sockets: &'a mut Sockets,
     pub(crate) demux: &'a mut Demux,
     pub(crate) metrics: &'a Metrics,
+    /// Set when media goes another way from now on.
+    pub(crate) moved: &'a mut bool,
     /// Payload types of sound, a bit each.
     pub(crate) sound: u128,
     pub(crate) now: Instant,
@@ -56,6 +58,7 @@ impl Outgoing<'_> {
             self.metrics.addresses_contested.inc();
         } else if self.paths.confirmed(&asked) {
             self.metrics.paths_chosen.inc();
+            *self.moved = true;
         }
     }
 

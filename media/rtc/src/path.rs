@@ -134,6 +134,20 @@ impl Paths {
         moves
     }
 
+    /// The client was reached over a path after it had fallen silent on its own: its media follows.
+    pub(crate) fn reached(&mut self, path: Path, at: Instant) -> bool {
+        let Some(present) = self.present().copied().filter(|present| present.path != path) else {
+            return false;
+        };
+        if self.known.len() == KNOWN_MAX {
+            self.forget_oldest();
+        }
+        self.known.retain(|known| known.path != path);
+        self.known.push(Known { path, checked: at, nominated: Some(at), ..present });
+        self.chosen = Some(path);
+        true
+    }
+
     /// New credentials: the next nomination counts, whatever went before. Until then media stays
     /// where it is.
     pub(crate) fn restarted(&mut self) {
@@ -283,6 +297,18 @@ mod tests {
         line.paths.restarted();
         assert_eq!(line.destination(), Some(udp.remote), "media stays until then");
         assert!(line.check(tcp, LOW, true, 10));
+    }
+
+    #[test]
+    fn a_client_that_is_reached_elsewhere_is_followed() {
+        let mut line = Line::new();
+        let (old, new) = (path(Protocol::Udp, 1000), path(Protocol::Udp, 2000));
+        assert!(!line.paths.reached(new, line.begun), "not before it has nominated a path");
+        line.check(old, HIGH, true, 0);
+        assert!(line.paths.reached(new, line.begun + Duration::from_secs(1)));
+        assert_eq!(line.destination(), Some(new.remote));
+        assert!(!line.check(new, HIGH, true, 2_000), "where it is already");
+        assert!(line.check(old, HIGH, true, 3_000), "and back");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     outgoing::Outgoing,
     path::Paths,
+    probe::Remote,
     room::Reported,
     sockets::Sockets,
     timers::Armed,
@@ -72,6 +73,10 @@ pub(crate) struct Peer {
     pub(crate) failure_told: bool,
     pub(crate) reported: Reported,
     incoming: HashMap<Ssrc, Incoming>,
+    /// Media goes another way since this was read last.
+    pub(crate) moved: bool,
+    /// The client's ICE credentials, once its description has come.
+    pub(crate) remote: Option<Remote>,
     /// Payload types of sound, a bit each.
     sound: u128,
     broken: bool,
@@ -103,6 +108,8 @@ impl Peer {
             failure_told: false,
             reported: Reported::default(),
             incoming: HashMap::new(),
+            moved: false,
+            remote: None,
             sound: 0,
             broken: false,
             clock: now,
@@ -189,8 +196,8 @@ impl Peer {
             return;
         }
         let (registered, paths) = (&mut self.registered, &mut self.paths);
-        let (sound, now) = (self.sound, self.clock);
-        let mut outgoing = Outgoing { key, registered, paths, sockets, demux, metrics, sound, now };
+        let (sound, moved, now) = (self.sound, &mut self.moved, self.clock);
+        let mut outgoing = Outgoing { key, registered, paths, sockets, demux, metrics, moved, sound, now };
         let (rtc, clock) = (&mut self.rtc, &mut self.clock);
         let drained = catch_unwind(AssertUnwindSafe(|| drain(rtc, clock, &mut outgoing, events)));
         match drained {

@@ -6,6 +6,7 @@
 //! inactive. So the text is rewritten here, and only here; nothing else in this
 //! crate reads or writes session descriptions (RFC 8866).
 
+use crate::probe::Remote;
 use parley_media_core::MediaKind;
 
 use crate::descriptor;
@@ -185,6 +186,13 @@ fn finish(mut sections: Vec<Section>, bundled: &[&str]) -> Result<Vec<Section>, 
         section.rejected &= !bundled.contains(&section.mid.as_str());
     }
     Ok(sections)
+}
+
+/// The ICE credentials of a description; all its sections have the same (RFC 9143, section 7.1.1).
+pub(crate) fn credentials(sdp: &str) -> Option<Remote> {
+    let value =
+        |name: &str| sdp.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned());
+    Some(Remote { ufrag: value("a=ice-ufrag:")?, password: value("a=ice-pwd:")? })
 }
 
 /// The offer as the state machine gets it: without candidates. An ICE-lite agent learns

@@ -4,6 +4,7 @@
 //! waits for another thread, and only what has something to do is touched.
 
 mod commands;
+mod probes;
 #[cfg(test)]
 mod simulated;
 mod streams;
@@ -29,6 +30,7 @@ use crate::{
     handle::Link,
     metrics::Metrics,
     peer::Peer,
+    probe::Probes,
     room::{Context, RoomState},
     sockets::{Received, Sockets},
     tcp::{router::Directory, streams::READ_BYTES},
@@ -59,6 +61,7 @@ pub(crate) struct Worker {
     locals: Vec<SocketAddr>,
     received: Received,
     demux: Demux,
+    probes: Probes,
     /// For one reading of a TCP stream.
     scratch: Vec<u8>,
     peers: Arena<Peer>,
@@ -96,6 +99,7 @@ impl Worker {
             sockets,
             received: Received::new(),
             demux: Demux::new(Arc::clone(directory), index),
+            probes: Probes::default(),
             scratch: vec![0; READ_BYTES],
             peers: Arena::default(),
             rooms: Arena::default(),

@@ -104,6 +104,38 @@ async fn media_follows_a_client_whose_address_translation_was_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_check_is_asked_whether_it_has_moved() {
+    let mut scene = Scene::open().await;
+    let seldom = || {
+        let mut config = usual();
+        // Ever more seldom from the beginning of the call on.
+        config.set_max_stun_rto(Duration::from_secs(600));
+        Client::over(config, Wire::udp(V4))
+    };
+    let (mut alice, mut bob) = (seldom(), seldom());
+    let (mut sender, mid) = call(&mut scene, &mut alice, &mut bob).await;
+    let mut asked = 0;
+    for round in 0..8 {
+        let before = scene.media.metrics();
+        let moving = if round % 2 == 0 { &mut bob } else { &mut alice };
+        let checks = moving.sent.checks;
+        moving.wire.rebind();
+        scene
+            .until(&mut [&mut alice, &mut bob], "another path", |scene, clients| {
+                sender.send(clients[0]);
+                scene.media.metrics().paths_chosen > before.paths_chosen
+            })
+            .await;
+        scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+        let moving = if round % 2 == 0 { &bob } else { &alice };
+        let after = scene.media.metrics();
+        asked += usize::from(moving.sent.checks == checks && after.probes_answered > before.probes_answered);
+    }
+    assert!(asked >= 4, "by its own check in most rounds: {asked} of 8 by the server's");
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_over_the_same_path_interrupts_nothing() {
     let mut scene = Scene::open().await;
     let (mut alice, mut bob) = (Client::new(), Client::new());

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 export const SERVER_ADDRESS = '10.231.7.1';
 export const BROWSER_ADDRESS = '10.231.7.2';
+export const OTHER_BROWSER_ADDRESS = '10.231.7.3';
 const INSIDE = 'PARLEY_E2E_NETNS';
 
 const privileged = process.getuid() === 0 ? [] : ['sudo', '-n'];
@@ -54,14 +55,41 @@ export class Namespaces {
 /** Names of the namespaces when this process is the inner one of `insideNamespaces`. */
 export const namespaces = () => (process.env[INSIDE] ? JSON.parse(process.env[INSIDE]) : undefined);
 
-/** Drops UDP that leaves the browsers' namespace, as strict firewalls do; the result lifts it. */
-export function blockUdp() {
-  const { browser } = namespaces();
-  const nft = (...words) => command('ip', 'netns', 'exec', browser, 'nft', ...words);
+const nft = (...words) => command('ip', 'netns', 'exec', namespaces().browser, 'nft', ...words);
+
+/** Drops UDP that leaves the browsers' namespace, as strict firewalls do, and TCP to `tcpPorts`; the result lifts it. */
+export function blockUdp({ tcpPorts = [] } = {}) {
   nft('add', 'table', 'inet', 'parley');
   nft('add', 'chain', 'inet', 'parley', 'out', '{ type filter hook output priority 0 ; }');
   nft('add', 'rule', 'inet', 'parley', 'out', 'oifname', '!=', 'lo', 'meta', 'l4proto', 'udp', 'drop');
+  for (const port of tcpPorts) nft('add', 'rule', 'inet', 'parley', 'out', 'oifname', '!=', 'lo', 'tcp', 'dport', String(port), 'drop');
   return () => nft('delete', 'table', 'inet', 'parley');
+}
+
+/**
+ * From now on what leaves the browsers' namespace from UDP port `inner` goes out from `outer`, and back: an address
+ * translation that was reset. What still comes for the old port is lost.
+ */
+export function translatePort(inner, outer) {
+  const [from, to] = [String(inner), String(outer)];
+  nft('add', 'table', 'inet', 'parley_nat');
+  nft('add', 'chain', 'inet', 'parley_nat', 'out', '{ type filter hook output priority 0 ; }');
+  nft('add', 'chain', 'inet', 'parley_nat', 'in', '{ type filter hook prerouting priority -300 ; }');
+  nft('flush', 'table', 'inet', 'parley_nat');
+  nft('add', 'rule', 'inet', 'parley_nat', 'in', 'udp', 'dport', from, 'drop');
+  nft('add', 'rule', 'inet', 'parley_nat', 'in', 'udp', 'dport', to, 'udp', 'dport', 'set', from);
+  nft('add', 'rule', 'inet', 'parley_nat', 'out', 'udp', 'sport', from, 'udp', 'sport', 'set', to);
+  return () => nft('delete', 'table', 'inet', 'parley_nat');
+}
+
+/** The browsers' namespace gets another address, and loses the one it had: a change of network. */
+export function changeAddress(to, from = BROWSER_ADDRESS) {
+  const { browser } = namespaces();
+  const [program, ...args] = [...privileged, 'ip', '-n', browser, '-o', '-4', 'addr', 'show', 'to', from];
+  const link = spawnSync(program, args, { encoding: 'utf8' }).stdout.trim().split(/\s+/)[1].split('@')[0];
+  command('ip', '-n', browser, 'addr', 'del', `${from}/24`, 'dev', link);
+  command('ip', '-n', browser, 'addr', 'add', `${to}/24`, 'dev', link);
+  command('ip', '-n', browser, 'route', 'replace', 'default', 'via', SERVER_ADDRESS);
 }
 
 /** Runs a test file again inside the browsers' namespace; resolves with its exit code. */

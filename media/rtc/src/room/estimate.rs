@@ -26,6 +26,17 @@ impl RoomState {
         }
     }
 
+    /// Media to a client goes another way.
+    pub(crate) fn path_moved(&mut self, ctx: &mut Context<'_>, key: Key) {
+        let Some(participant) = ctx.peers.get(key).map(|peer| peer.participant) else { return };
+        let Some(state) = self.participants.get_mut(&participant) else { return };
+        if state.outgoing() == key
+            && let Some(bps) = state.egress.moved(ctx.now)
+        {
+            ctx.with(key, |rtc| rtc.bwe().reset(Bitrate::from(bps)));
+        }
+    }
+
     /// Its statistics hold the estimate itself.
     pub(super) fn sample_estimate(
         &mut self,

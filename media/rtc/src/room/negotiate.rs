@@ -33,7 +33,7 @@ impl RoomState {
             let answer = rtc.sdp_api().accept_offer(offer).map_err(|error| error.to_string())?;
             Ok::<String, String>(answer.to_sdp_string())
         });
-        self.negotiated(ctx, peer);
+        self.negotiated(ctx, peer, &text);
         let answer = answered.ok_or(MediaError::PeerFailed)?.map_err(MediaError::BadSdp)?;
         self.take_published(ctx, participant, &sections, sdp::names_tracks_anew(offer));
         let begun = self.take_receiving(ctx, participant, peer, &sections);
@@ -82,7 +82,7 @@ impl RoomState {
             }
             None => return Err(MediaError::PeerFailed),
         }
-        self.negotiated(ctx, subscriber);
+        self.negotiated(ctx, subscriber, &text);
         for (track, mid) in begun {
             self.show(ctx, participant, track, &mid);
         }
@@ -142,11 +142,12 @@ impl RoomState {
     }
 
     /// After any offer or answer: credentials, payload types and streams may be others.
-    fn negotiated(&mut self, ctx: &mut Context<'_>, key: Key) {
+    fn negotiated(&mut self, ctx: &mut Context<'_>, key: Key, description: &str) {
         self.forget_payloads(key);
         if let Some(peer) = ctx.peers.get_mut(key) {
             peer.forget_incoming();
             peer.heard.get_or_insert(ctx.now);
+            peer.remote = sdp::credentials(description);
             peer.register(key, ctx.demux, ctx.metrics);
         }
     }

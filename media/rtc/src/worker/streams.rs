@@ -83,7 +83,7 @@ impl Worker {
                     .ok_or(&metrics.dropped_unknown_ufrag)
             }
             Class::Session => owner.ok_or(&metrics.dropped_unknown_address),
-            Class::Garbage => Err(&metrics.dropped_garbage),
+            Class::Answer(_) | Class::Garbage => Err(&metrics.dropped_garbage),
         };
         match found {
             Ok(peer) => self.deliver(peer, path, datagram, metrics, now),

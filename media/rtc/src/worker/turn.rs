@@ -79,16 +79,24 @@ impl Worker {
     ) {
         metrics.packets_in.inc();
         metrics.bytes_in.add(datagram.len() as u64);
+        let path = Path { proto: Protocol::Udp, local: self.sockets.announced_for(to), remote: source };
         let found = match classify(datagram) {
             Class::Binding(ufrag) => self.demux.by_ufrag(ufrag).ok_or(&metrics.dropped_unknown_ufrag),
             Class::Session => self.demux.by_address(source).ok_or(&metrics.dropped_unknown_address),
+            Class::Answer(transaction) => {
+                return self.probe_answered(transaction, path, datagram, metrics, now);
+            }
             Class::Garbage => Err(&metrics.dropped_garbage),
         };
         let key = match found {
             Ok(key) => key,
-            Err(counter) => return counter.inc(),
+            Err(counter) => {
+                if std::ptr::eq(counter, &metrics.dropped_unknown_address) {
+                    self.probe(path, metrics, now);
+                }
+                return counter.inc();
+            }
         };
-        let path = Path { proto: Protocol::Udp, local: self.sockets.announced_for(to), remote: source };
         self.deliver(key, path, datagram, metrics, now);
     }
 
@@ -172,6 +180,9 @@ impl Worker {
             self.event(room, key, event, metrics, now);
         }
         self.events = events;
+        if self.peers.get_mut(key).is_some_and(|peer| std::mem::take(&mut peer.moved)) {
+            self.with_room(room, metrics, now, |room, ctx| room.path_moved(ctx, key));
+        }
         if self.peers.get(key).is_some_and(super::Peer::is_broken) {
             self.with_room(room, metrics, now, |room, ctx| room.peer_failed(ctx, key));
         } else {
