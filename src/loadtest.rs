@@ -79,6 +79,9 @@ pub struct LoadArgs {
     /// Write the report here instead of printing it.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with plots here.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -188,7 +191,11 @@ pub fn run(args: &LoadArgs) -> Result<(), String> {
             let report =
                 runtime.block_on(scenario::run(&args.options(), stopped, |progress| show("", progress)));
             show_text("\n");
-            write_report(&report.map_err(|error| error.to_string())?, args.json.as_deref())
+            let report = report.map_err(|error| error.to_string())?;
+            if let Some(path) = &args.html {
+                write_file(path, &parley_loadtest::html::page(&report))?;
+            }
+            write_report(&report, args.json.as_deref())
         }
     }
 }

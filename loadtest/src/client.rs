@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream::SplitStream};
 use livekit_protocol::{self as proto, signal_request::Message as Request};
 use prost::Message as _;
 use str0m::{
@@ -37,8 +37,9 @@ const REQUESTS: usize = 256;
 const RESEND_PACKETS: usize = 256;
 /// Where the estimate of an adapting publisher's uplink begins.
 const UPLINK_START: Bitrate = Bitrate::kbps(1_500);
-/// How long a leaving peer waits for the server to close.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long a leaving peer waits for the server to close, and for its own task to end.
+const FAREWELL: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(3);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -189,7 +190,11 @@ async fn carry(socket: Socket, mut requests: mpsc::Receiver<Request>, worker: Wo
     loop {
         tokio::select! {
             request = requests.recv() => {
-                let Some(request) = request else { break };
+                let Some(request) = request else {
+                    // A socket closed with unread messages is reset, and the leave with it.
+                    drop(timeout(FAREWELL, until_closed(&mut reader)).await);
+                    break;
+                };
                 let bytes = proto::SignalRequest { message: Some(request) }.encode_to_vec();
                 if writer.send(Message::Binary(bytes.into())).await.is_err() {
                     break;
@@ -211,6 +216,14 @@ async fn carry(socket: Socket, mut requests: mpsc::Receiver<Request>, worker: Wo
     drop(worker.send(Command::SignalClosed(id)));
     if let Err(error) = writer.close().await {
         tracing::debug!(%error, "the signal connection was closed before");
+    }
+}
+
+async fn until_closed(reader: &mut SplitStream<Socket>) {
+    while let Some(Ok(message)) = reader.next().await {
+        if matches!(message, Message::Close(_)) {
+            return;
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub mod continuity;
 mod engine;
 mod error;
 mod histogram;
+pub mod html;
+mod leaks;
 mod light;
 pub mod network;
 mod peer;

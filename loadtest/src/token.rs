@@ -19,6 +19,7 @@ struct Claims<'a> {
 struct Video<'a> {
     room: &'a str,
     room_join: bool,
+    room_list: bool,
 }
 
 /// API key and secret of the server under test.
@@ -37,14 +38,17 @@ impl std::fmt::Debug for ApiKey {
 impl ApiKey {
     /// A token with which `identity` may join `room` for `valid`.
     pub fn join_token(&self, room: &str, identity: &str, valid: Duration) -> String {
+        self.sign(identity, Video { room, room_join: true, room_list: false }, valid)
+    }
+
+    /// A token with which rooms may be listed for `valid`.
+    pub fn list_token(&self, valid: Duration) -> String {
+        self.sign("loadtest", Video { room: "", room_join: false, room_list: true }, valid)
+    }
+
+    fn sign(&self, identity: &str, video: Video<'_>, valid: Duration) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        let claims = Claims {
-            iss: &self.key,
-            sub: identity,
-            nbf: now,
-            exp: now + valid.as_secs(),
-            video: Video { room, room_join: true },
-        };
+        let claims = Claims { iss: &self.key, sub: identity, nbf: now, exp: now + valid.as_secs(), video };
         let key = EncodingKey::from_secret(self.secret.as_bytes());
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("claims are plain data")
     }

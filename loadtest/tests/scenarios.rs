@@ -30,6 +30,7 @@ async fn run(scenario: Scenario, change: impl FnOnce(&mut Options)) -> Report {
     assert_eq!(report.faults.of_the_server(), 0, "{:?}", report.faults);
     assert_eq!((report.ended_sessions, report.refused_packets), (0, 0));
     assert!(!report.interrupted);
+    assert_eq!(report.leaked_peers, Some(0));
     report
 }
 

@@ -22,7 +22,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(6 * 3600);
 pub(super) struct Crowd {
     engine: Arc<Engine>,
     options: Options,
-    /// Part of all names, so that runs do not meet.
+    /// What all rooms' names begin with, so that runs do not meet.
     run: String,
     plans: Vec<PeerPlan>,
     members: Vec<Option<Client>>,
@@ -40,7 +40,7 @@ impl Crowd {
         Self {
             engine,
             options: options.clone(),
-            run: format!("{:x}-{:x}", clock & 0xffff_ffff, std::process::id()),
+            run: format!("load-{:x}-{:x}-", clock & 0xffff_ffff, std::process::id()),
             members: plans.iter().map(|_| None).collect(),
             plans,
             join_times: Histogram::default(),
@@ -48,6 +48,10 @@ impl Crowd {
             failures: BTreeMap::new(),
             generation: 0,
         }
+    }
+
+    pub(super) fn room_prefix(&self) -> &str {
+        &self.run
     }
 
     pub(super) fn planned(&self) -> usize {
@@ -88,7 +92,7 @@ impl Crowd {
 
     fn join(&self, index: usize) -> impl Future<Output = (usize, Result<Client, JoinError>)> + use<> {
         let (plan, options) = (&self.plans[index], &self.options);
-        let room = format!("load-{}-{}", self.run, plan.room);
+        let room = format!("{}{}", self.run, plan.room);
         let identity = format!("peer-{}-{}", plan.number, self.generation);
         let token = options.key.join_token(&room, &identity, TOKEN_LIFETIME);
         let join = Join {

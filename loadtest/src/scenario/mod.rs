@@ -12,7 +12,7 @@ use url::Url;
 
 pub use plan::{PeerPlan, Scenario};
 
-use crate::{Engine, Report, TrackSettings, procfs::ProcessUse, report::Percentiles, token::ApiKey};
+use crate::{Engine, Report, TrackSettings, leaks, procfs::ProcessUse, report::Percentiles, token::ApiKey};
 use crowd::Crowd;
 
 /// More peers than this need several load generators.
@@ -140,6 +140,7 @@ pub async fn run(
     report.interrupted = *stop.borrow();
     progress(&Progress::Leaving);
     crowd.leave_all().await;
+    report.leaked_peers = leaks::left_in(&options.server, &options.key, crowd.room_prefix()).await;
     report.joins = crowd.joined();
     report.join_ms = Percentiles::of(crowd.join_times());
     report.failures = crowd.failures();
