@@ -10,6 +10,8 @@ mod actor;
 mod api;
 mod config;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod ids;
 mod params;

@@ -33,6 +33,8 @@ mod command;
 mod demux;
 mod descriptor;
 mod egress;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod histogram;
 mod layout;
