@@ -185,6 +185,7 @@ fn media_config(config: &Config) -> MediaConfig {
         udp_port: config.media.udp_port,
         tcp: config.media.tcp,
         room_width: config.media.room_width,
+        voices: config.media.voices,
         bind: config.media.bind.clone(),
         advertise: config.media.advertise.clone(),
         max_data_message: config.limits.data_message_bytes,

@@ -75,6 +75,8 @@ pub struct MediaSettings {
     pub tcp: Option<TcpPort>,
     /// Participants of a room on one worker before further ones come to another.
     pub room_width: usize,
+    /// Microphones heard at once in a room.
+    pub voices: usize,
     pub bind: Vec<IpAddr>,
     pub advertise: Vec<IpAddr>,
 }

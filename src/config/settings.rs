@@ -8,7 +8,7 @@ use std::{
 };
 
 use parley_control_app::DEFAULT_ROOM_LIMIT;
-use parley_media_rtc::TcpPort;
+use parley_media_rtc::{TcpPort, VOICES_DEFAULT, VOICES_MAX};
 use url::Url;
 
 use super::{
@@ -51,6 +51,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("media.workers", "one per core", "threads that forward media, each with its own UDP port"),
     setting("media.udp_port", "7882", "first UDP port of media; 0 = any free one"),
     setting("media.tcp_port", "7881, if it is free", "TCP port of media, for where UDP is blocked; 0 = off"),
+    setting("media.voices", "10", "microphones heard at once in a room: the loudest, 1 to 64"),
     setting("media.room_width", "100", "participants of a room on one thread before more come to another"),
     setting("media.bind", "0.0.0.0 (with dev: 127.0.0.1)", "addresses that media listens on"),
     setting("media.advertise", "those of media.bind", "addresses told to clients, behind NAT the public one"),
@@ -302,7 +303,11 @@ fn media(reader: &mut Reader<'_>, dev: bool) -> MediaSettings {
     if room_width == 0 {
         reader.fail("media.room_width", "a room holds at least one participant".to_owned());
     }
-    MediaSettings { workers, udp_port, tcp, room_width, bind, advertise }
+    let voices = reader.parsed("media.voices", "a number of microphones").unwrap_or(VOICES_DEFAULT);
+    if !(1..=VOICES_MAX).contains(&voices) {
+        reader.fail("media.voices", format!("1 to {VOICES_MAX} microphones"));
+    }
+    MediaSettings { workers, udp_port, tcp, room_width, voices, bind, advertise }
 }
 
 /// A port that is asked for must be free; the usual one is taken if it is.

@@ -7,6 +7,7 @@
 //! How bandwidth is divided stands in `docs/allocation.md`.
 
 mod allocator;
+mod audible;
 mod counter;
 mod dependency;
 mod dynacast;
@@ -32,6 +33,7 @@ mod vp8;
 mod vp9;
 mod window;
 
+pub use audible::{VOICES_DEFAULT, VOICES_MAX};
 pub use ids::{PartKey, ParticipantKey, SlotKey, TrackKey};
 pub use room::Room;
 pub use types::*;

@@ -13,6 +13,7 @@ use crate::{
     Forward, LinkStats, Output, PartKey, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial,
     TimeoutReason, TrackConfig, TrackKey,
     allocator::Candidate,
+    audible::Audible,
     quality::Quality,
     slot::Slot,
     slots::{SlotIndex, Slots},
@@ -49,6 +50,7 @@ pub struct Room {
     participants: BTreeMap<ParticipantKey, Participant>,
     tracks: BTreeMap<TrackKey, Track>,
     slots: Slots,
+    audible: Audible,
     throttle: Throttle,
     timers: Timers,
     outputs: Outputs,
@@ -76,6 +78,12 @@ impl Outputs {
 impl Room {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many microphones are heard at once: 1 to [`crate::VOICES_MAX`], [`crate::VOICES_DEFAULT`]
+    /// if it is not set. Others are withheld, but on slots with a priority above 0.
+    pub fn set_voices(&mut self, voices: usize) {
+        self.audible.set_limit(voices);
     }
 
     pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {
@@ -130,6 +138,7 @@ impl Room {
         }
         known.muted = muted;
         if muted {
+            self.audible.leave(track);
             known.silence();
             known.loudness.take();
             self.throttle.calm(track);
@@ -223,9 +232,18 @@ impl Room {
             self.reallocate_receivers(packet.track, now);
         }
         let Some(track) = self.tracks.get(&packet.track) else { return };
+        let heard = !track.speech() || self.audible.hear(packet.track, packet.audio_level_dbov, now);
         for index in &track.subscribers {
             let Some(slot) = self.slots.at_mut(*index) else { continue };
-            let routed = slot.route(&arrival.packet, now);
+            if !heard && !slot.pinned() {
+                slot.withhold();
+                continue;
+            }
+            let mut routed = slot.route(&arrival.packet, now);
+            if let Some(forward) = routed.forward.as_mut().filter(|_| routed.begun && !video) {
+                // Sound begins, or goes on after a silence (RFC 3551, section 4.1).
+                forward.marker = true;
+            }
             slot.viewing.sent = slot.viewing.sent.wrapping_add(u32::from(routed.forward.is_some()));
             out.extend(routed.forward);
             if let Some(spatial) = slot.shown().filter(|_| routed.switched && video) {
@@ -335,6 +353,7 @@ impl Room {
     fn drop_track(&mut self, track: TrackKey, now: Instant) {
         let Some(gone) = self.tracks.remove(&track) else { return };
         self.throttle.forget(track);
+        self.audible.leave(track);
         for index in gone.subscribers {
             let Some(slot) = self.slots.at_mut(index) else { continue };
             slot.detach();

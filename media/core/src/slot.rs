@@ -33,6 +33,8 @@ pub(crate) struct Routed {
     pub forward: Option<Forward>,
     /// The slot shows another layer from this packet on.
     pub switched: bool,
+    /// The stream begins on the slot, or goes on after something was withheld.
+    pub begun: bool,
 }
 
 /// What allocation remembers of a slot.
@@ -116,6 +118,17 @@ impl Slot {
         }
     }
 
+    /// Its sound is wanted however many others talk.
+    pub(crate) fn pinned(&self) -> bool {
+        self.settings.priority > 0
+    }
+
+    /// Sends nothing of the present packets: the numbers are closed up, and what comes next is a
+    /// new beginning after a silence.
+    pub(crate) fn withhold(&mut self) {
+        self.current = None;
+    }
+
     /// The layer that is sent.
     pub(crate) fn shown(&self) -> Option<Spatial> {
         let stream = self.current?;
@@ -147,14 +160,15 @@ impl Slot {
     pub(crate) fn route(&mut self, packet: &Packet, now: Instant) -> Routed {
         let Some(target) = self.target else { return Routed::default() };
         let before = self.shown();
-        if self.current != Some(packet.stream) {
+        let begun = self.current != Some(packet.stream);
+        if begun {
             if !self.enters(packet, target) {
                 return Routed::default();
             }
             self.begin(packet, target, now);
         }
         let forward = self.rewrite(packet, target, now);
-        Routed { forward, switched: self.shown() != before }
+        Routed { forward, switched: self.shown() != before, begun }
     }
 
     /// May the slot go over to the packet's stream? Before anything is shown, a

@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 pub use parley_media_core::{
     ConnectionQuality, MediaKind, ParticipantKey, SlotSettings, Source, Spatial, Speaker, TrackKey,
+    VOICES_DEFAULT, VOICES_MAX,
 };
 
 /// Settings of the media plane.
@@ -30,6 +31,8 @@ pub struct MediaConfig {
     pub advertise: Vec<IpAddr>,
     /// Participants of a room on one worker before further ones come to another.
     pub room_width: usize,
+    /// Microphones heard at once in a room; the rest of a larger one is withheld.
+    pub voices: usize,
     /// A peer without a packet for this long is reported as failed.
     pub idle_timeout: Duration,
     /// Bound of a room's event queue.
@@ -47,6 +50,7 @@ impl Default for MediaConfig {
             bind: vec![IpAddr::from([0, 0, 0, 0])],
             advertise: Vec::new(),
             room_width: 100,
+            voices: parley_media_core::VOICES_DEFAULT,
             idle_timeout: Duration::from_secs(30),
             event_queue: 4096,
             max_data_message: 64 * 1024,

@@ -196,11 +196,13 @@ pub(crate) struct RoomState {
 }
 
 impl RoomState {
-    pub(crate) fn new(key: Key, part: PartKey, events: Events) -> Self {
+    pub(crate) fn new(key: Key, part: PartKey, events: Events, voices: usize) -> Self {
+        let mut core = Room::new();
+        core.set_voices(voices);
         Self {
             key,
             part,
-            core: Room::new(),
+            core,
             events,
             participants: BTreeMap::new(),
             tracks: HashMap::new(),

@@ -212,7 +212,12 @@ mod tests {
         let (metrics, now) = (Metrics::default(), Instant::now());
         let mut open = || {
             let (events, receiver) = Events::new(16);
-            (worker.rooms.insert_with(|key| RoomState::new(key, crate::layout::HOME, events)), receiver)
+            (
+                worker.rooms.insert_with(|key| {
+                    RoomState::new(key, crate::layout::HOME, events, parley_media_core::VOICES_DEFAULT)
+                }),
+                receiver,
+            )
         };
         let ((bad, _bad_events), (good, _good_events)) = (open(), open());
         let panicked = worker.with_room(bad, &metrics, now, |_, _| assert_eq!(1, 2, "on purpose"));

@@ -58,7 +58,9 @@ impl Room {
                 self.candidates.push(candidate(*index, track, slot, now));
             } else {
                 // Sound is never paused: it costs little and is what matters most.
-                audio_bps += track.measured_bps().unwrap_or(AUDIO_BPS);
+                if !track.speech() || slot.pinned() || self.audible.has_place(track.config.key) {
+                    audio_bps += track.measured_bps().unwrap_or(AUDIO_BPS);
+                }
                 slot.set_target(Some(Target { spatial: Spatial(0), temporal: ALL_TEMPORAL }));
             }
         }

@@ -40,6 +40,10 @@ pub enum Fault {
     Tl0Jumps,
     /// Sound is dropped where bandwidth is short.
     StarvesSound,
+    /// All microphones are heard.
+    HearsAll,
+    /// One microphone is heard.
+    HearsOne,
     /// Estimates that fall are not heard.
     IgnoresFall,
     /// Estimates that rise are not heard.
@@ -99,6 +103,14 @@ impl Tested {
     fn one_in(&mut self, times: u64) -> bool {
         self.count += 1;
         self.count.is_multiple_of(times)
+    }
+
+    pub fn set_voices(&mut self, voices: usize) {
+        self.room.set_voices(match self.fault {
+            Fault::HearsAll => parley_media_core::VOICES_MAX,
+            Fault::HearsOne => 1,
+            _ => voices,
+        });
     }
 
     pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {

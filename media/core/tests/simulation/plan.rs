@@ -104,6 +104,8 @@ pub struct Plan {
     pub lossless: bool,
     /// All cameras and tiles are the same.
     pub level: bool,
+    /// Microphones heard at once.
+    pub voices: usize,
     /// At the end everybody has bandwidth without limit.
     pub plenty: bool,
     /// At the end layers that were off stay off.
@@ -152,6 +154,7 @@ impl Plan {
         let actions = (1..).zip(actions).map(|(key, (at, action))| Planned { at, key, action }).collect();
         Self {
             seed,
+            voices: [1, 2, 3, 10][(seed / 2 % 4) as usize],
             lossless: seed.is_multiple_of(2),
             level,
             plenty: !level && rng.percent(35),

@@ -48,6 +48,8 @@ fn pictures_that_cannot_be_decoded() {
 #[test]
 fn bandwidth_divided_badly() {
     finds(Fault::StarvesSound, &[Law::Sound]);
+    finds(Fault::HearsAll, &[Law::Sound]);
+    finds(Fault::HearsOne, &[Law::Sound]);
     finds(Fault::IgnoresFall, &[Law::Budget]);
     finds(Fault::IgnoresRise, &[Law::Best, Law::Sound]);
     finds(Fault::Unfair, &[Law::Fair]);

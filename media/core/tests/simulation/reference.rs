@@ -40,9 +40,25 @@ pub struct Reference {
     pub tracks: BTreeMap<TrackKey, Published>,
     pub slots: BTreeMap<SlotKey, Watching>,
     pub estimates: BTreeMap<ParticipantKey, u64>,
+    /// Microphones that may be heard at once.
+    pub voices: usize,
 }
 
 impl Reference {
+    /// Microphones that are on.
+    pub fn microphones(&self) -> impl Iterator<Item = TrackKey> + '_ {
+        let on = |track: &&Published| !track.muted && track.config.source == Source::Microphone;
+        self.tracks.values().filter(on).map(|track| track.config.key)
+    }
+
+    /// Must each packet of this sound reach the slot? With more microphones than may be heard,
+    /// only where the slot insists, or it is the sound of a screen.
+    pub fn must_hear(&self, slot: SlotKey, track: TrackKey) -> bool {
+        self.tracks[&track].config.source == Source::ScreenShareAudio
+            || self.slots[&slot].settings.priority > 0
+            || self.microphones().count() <= self.voices
+    }
+
     pub fn leave(&mut self, person: ParticipantKey) {
         self.people.remove(&person);
         self.estimates.remove(&person);
@@ -161,7 +177,9 @@ pub fn judge(
         if slot.layer.is_some() && slot.height() == 0 {
             return broken(Law::Best, format!("a layer not of use: {slot:?}"));
         }
-        let Some(wants) = slot.wants_bps(ROOM_PERCENT) else { continue };
+        // A slot of higher rank that fits by a hair comes and goes, and holds the others back.
+        let disturbed = shown.iter().any(|other| other.layer.is_none() && other.rank() > slot.rank());
+        let Some(wants) = slot.wants_bps(ROOM_PERCENT).filter(|_| !disturbed) else { continue };
         judged.short_of_bandwidth += 1;
         if wants <= left {
             return broken(

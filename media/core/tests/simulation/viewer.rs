@@ -60,6 +60,7 @@ impl Segment {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub packets: u64,
+    /// Of payload.
     pub bytes: u64,
     pub frames: u64,
     pub undecodable: u64,
@@ -103,6 +104,8 @@ pub struct Conditions {
     pub look: Look,
     /// Each packet was delivered once and in order.
     pub lossless: bool,
+    /// Something of the sound was left out before: others were louder.
+    pub withheld: bool,
     /// The highest number of its stream that the room had got before.
     pub highest: u64,
     pub now: Instant,
@@ -115,15 +118,12 @@ impl Viewer {
         forward: &Forward,
         conditions: Conditions,
     ) -> Result<Taken, Problem> {
-        let Conditions { look, lossless, highest, now } = conditions;
+        let Conditions { look, lossless, withheld, highest, now } = conditions;
         if self.wants != Some(packet.config.key) {
             return broken(Law::Permission, format!("packet of {:?} to {:?}", packet.config.key, self.wants));
         }
         if packet.payload.is_empty() {
             return broken(Law::Header, "padding was forwarded");
-        }
-        if forward.marker != packet.marker {
-            return broken(Law::Header, "marker changed");
         }
         if self.got.is_empty() && forward.sequence >= 32_768 {
             return broken(Law::Sequence, "first sequence number too high");
@@ -132,6 +132,12 @@ impl Viewer {
         let stream = (packet.config.key, packet.spatial);
         let goes_on = !self.fresh
             && self.segment.is_some_and(|segment| segment.stream == stream && segment.run == packet.run);
+        // Sound that begins, or comes back after a silence, says so.
+        let silence = forward.marker && withheld;
+        let marker = packet.marker || !packet.video() && (!goes_on || silence);
+        if forward.marker != marker {
+            return broken(Law::Header, format!("marker {}, goes on: {goes_on}", forward.marker));
+        }
         if !goes_on {
             self.enter(packet, forward, now)?;
             taken.ended = self.segment.take();
@@ -193,7 +199,7 @@ impl Viewer {
         segment.highest_out = segment.highest_out.max(forward.sequence);
         self.tally.switches += u32::from(switched);
         self.tally.packets += 1;
-        self.tally.bytes += packet.payload.len() as u64 + 60;
+        self.tally.bytes += packet.payload.len() as u64;
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub struct Place {
     /// Last change of layer, pause or resume.
     pub changed_at: Option<Instant>,
     asked_at: Option<Instant>,
+    /// Something of the sound did not come since the last packet.
+    withheld: bool,
 }
 
 /// Numbers of a stream that did not come when they should have.
@@ -71,6 +73,8 @@ pub struct Seen {
     pub replaced: u64,
     pub layers_stopped: u64,
     pub speakers: u64,
+    /// Sound that others were louder than.
+    pub withheld: u64,
     pub judged: Judged,
 }
 
@@ -85,7 +89,7 @@ impl Seen {
         self.clone().each().iter().all(|count| **count > 0)
     }
 
-    fn each(&mut self) -> [&mut u64; 15] {
+    fn each(&mut self) -> [&mut u64; 16] {
         [
             &mut self.forwarded,
             &mut self.switches,
@@ -99,6 +103,7 @@ impl Seen {
             &mut self.replaced,
             &mut self.layers_stopped,
             &mut self.speakers,
+            &mut self.withheld,
             &mut self.judged.short_of_bandwidth,
             &mut self.judged.equals,
             &mut self.judged.ranked,
@@ -140,12 +145,14 @@ fn nth<K: Copy>(mut keys: impl ExactSizeIterator<Item = K>, pick: Pick) -> Optio
 
 impl World {
     pub fn new(plan: &Plan, fault: Fault) -> Self {
+        let mut room = Tested::new(fault);
+        room.set_voices(plan.voices);
         Self {
             plan_seed: plan.seed,
             lossless: plan.lossless,
             calm: false,
-            room: Tested::new(fault),
-            reference: Reference::default(),
+            room,
+            reference: Reference { voices: plan.voices, ..Reference::default() },
             now: start(),
             publishers: BTreeMap::new(),
             obeys: BTreeSet::new(),
@@ -481,6 +488,10 @@ impl World {
         for forward in &out {
             self.receive(packet, forward)?;
         }
+        for (slot, place) in self.places.iter_mut().filter(|_| !packet.video()) {
+            let wants = place.viewer.wants == Some(packet.config.key);
+            place.withheld |= wants && !out.iter().any(|forward| forward.slot == *slot);
+        }
         let stream = (packet.config.key, packet.spatial, packet.run);
         let arrival = Arrival { first_at: self.now, highest: 0 };
         let arrival = self.arrivals.entry(stream).or_insert(arrival);
@@ -511,7 +522,13 @@ impl World {
         let look = look.unwrap_or(crate::support::Look::Full);
         let stream = (packet.config.key, packet.spatial, packet.run);
         let highest = self.arrivals.get(&stream).map_or(0, |arrival| arrival.highest);
-        let conditions = Conditions { look, lossless: self.lossless, highest, now: self.now };
+        let conditions = Conditions {
+            look,
+            lossless: self.lossless,
+            withheld: std::mem::take(&mut place.withheld),
+            highest,
+            now: self.now,
+        };
         let taken = place.viewer.take(packet, forward, conditions).map_err(|problem| Problem {
             text: format!("{slot:?} {:?}: {}", packet.config.key, problem.text),
             ..problem
@@ -546,7 +563,8 @@ impl World {
     fn check_sound(&self, packet: &Encoded, out: &[Forward]) -> Result<(), Problem> {
         let track = packet.config.key;
         for (slot, place) in &self.places {
-            if place.viewer.wants == Some(track) && !out.iter().any(|forward| forward.slot == *slot) {
+            let wanted = place.viewer.wants == Some(track) && self.reference.must_hear(*slot, track);
+            if wanted && !out.iter().any(|forward| forward.slot == *slot) {
                 return broken(Law::Sound, format!("{slot:?} did not get a packet of {track:?}"));
             }
         }

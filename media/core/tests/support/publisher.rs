@@ -116,8 +116,6 @@ const AUDIO: Duration = Duration::from_millis(20);
 const SILENCE: Duration = Duration::from_millis(400);
 /// Most payload in one packet where frames have a size.
 const MAX_PAYLOAD: usize = 1150;
-/// Header, extensions, SRTP tag and UDP/IP of a packet, about.
-const OVERHEAD: usize = 60;
 /// A keyframe is this many times as large as another frame.
 const KEYFRAME_WEIGHT: usize = 3;
 /// Temporal layers of consecutive frames.
@@ -184,11 +182,11 @@ impl Publisher {
         self.wanted = wanted;
     }
 
-    /// Bits per second on the wire of a layer whose frames have a size, without keyframes.
+    /// Bits per second of a layer whose frames have a size, without keyframes. Payload alone, as in
+    /// the estimates.
     pub fn bps(&self, spatial: Spatial) -> u64 {
         let bytes = self.frame_bytes.map_or(0, |bytes| bytes[usize::from(spatial.0)]);
-        let packets = bytes.div_ceil(MAX_PAYLOAD);
-        ((bytes + packets * OVERHEAD) * 8 * 30) as u64
+        (bytes * 8 * 30) as u64
     }
 
     pub fn ask_keyframe(&mut self, spatial: Spatial) {

@@ -97,7 +97,8 @@ impl Worker {
             count_load(link, 1, 0);
             return;
         }
-        let key = self.rooms.insert_with(|key| RoomState::new(key, part, events));
+        let voices = self.config.voices;
+        let key = self.rooms.insert_with(|key| RoomState::new(key, part, events, voices));
         // As above: nobody may be left to hear it.
         drop(reply.send(Opened::new(own, key)));
     }

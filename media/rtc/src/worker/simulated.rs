@@ -22,7 +22,7 @@ use parley_loadtest::{
     },
     source::{AudioSource, AudioSpec, MediaPacket, VideoSource, VideoSpec},
 };
-use parley_media_core::ParticipantKey;
+use parley_media_core::{ParticipantKey, VOICES_DEFAULT};
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::{SdpAnswer, SdpPendingOffer},
@@ -156,7 +156,7 @@ impl Simulation {
         let (mut worker, waker) = Worker::prepare(&Arc::new(config), 0, receiver, &Arc::default()).unwrap();
         let link = Arc::new(Link::new(commands, waker));
         let (events, told) = Events::new(4_096);
-        let room = worker.rooms.insert_with(|key| RoomState::new(key, HOME, events));
+        let room = worker.rooms.insert_with(|key| RoomState::new(key, HOME, events, VOICES_DEFAULT));
         let server = worker.candidates()[0];
         let start = Instant::now();
         Self {
