@@ -119,8 +119,11 @@ if (!inner) {
       await until(`${person.name} is on TCP`, async () => (await protocols(person))[0] === 'tcp', { timeout: BLOCKED_LIMIT_MS });
     }
     await seeAndHear();
-    for (const person of people) console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
-    await nobodyLeft();
+    for (const person of people) {
+      console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
+      // The SDK may take the long way, a full reconnect; who is there stays the same either way.
+      assert.equal((await plain.others(person)).length, 1);
+    }
   });
 
   test('the address translation in front of a client is reset: its media follows', async () => {
