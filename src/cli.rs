@@ -27,7 +27,7 @@ enum Command {
     /// Print an access token for the LiveKit-compatible protocol.
     Token(TokenArgs),
     /// Drive a LiveKit-compatible server with synthetic peers and report how it did.
-    Loadtest(crate::loadtest::LoadArgs),
+    Loadtest(Box<crate::loadtest::LoadArgs>),
 }
 
 /// Where settings come from. Later ones win: file, PARLEY_… variables, flags.
