@@ -96,7 +96,8 @@ fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
     }
     let (_, value) = attributes(datagram)?.find(|(kind, _)| *kind == ATTRIBUTE_USERNAME)?;
     let username = std::str::from_utf8(value).ok().filter(|name| name.len() <= USERNAME_BYTES_MAX)?;
-    username.split_once(':').map(|(local, _)| local)
+    // A fragment has at least four characters (RFC 8839, section 5.4); nobody's is empty.
+    username.split_once(':').map(|(local, _)| local).filter(|local| !local.is_empty())
 }
 
 /// Type and value of each attribute (RFC 8489, section 14), up to the first that is cut off.
@@ -291,6 +292,7 @@ mod tests {
         let datagram = binding(&[(0x0025, b""), (0x8022, b"abc"), (0x0006, b"server:client")]);
         assert_eq!(classify(&datagram), Class::Binding("server"));
         assert_eq!(classify(&binding(&[(0x0006, b"nocolon")])), Class::Garbage);
+        assert_eq!(classify(&binding(&[(0x0006, b":client")])), Class::Garbage);
         assert_eq!(classify(&binding(&[])), Class::Garbage);
     }
 
