@@ -161,7 +161,10 @@ if (!inner) {
       });
     }
     await seeAndHear();
-    for (const person of people) console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
-    await nobodyLeft();
+    for (const person of people) {
+      console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
+      // As above.
+      assert.equal((await plain.others(person)).length, 1);
+    }
   });
 }
