@@ -2,14 +2,18 @@
 
 use std::time::Instant;
 
-use str0m::net::{Protocol, Transmit};
+use str0m::{
+    Rtc,
+    net::{Protocol, Transmit},
+    rtp::{DirectSend, DirectWrite, RtpWrite, Ssrc},
+};
 
 use crate::{
     arena::Key,
     demux::{Demux, Registered, binding_success, is_stun},
     metrics::Metrics,
     path::{Path, Paths},
-    sockets::Sockets,
+    sockets::{Sockets, Way},
     tcp::{queue::Importance, streams::STREAMS_PER_PEER_MAX},
 };
 
@@ -74,6 +78,52 @@ impl Outgoing<'_> {
         }
         true
     }
+}
+
+/// Sends packets of a connection past its queues, as far as that is open, and queues the rest.
+/// True if the state machine has to be told the time and drained for them.
+pub(crate) fn send_written(
+    rtc: &mut Rtc,
+    now: Instant,
+    chosen: Option<Path>,
+    written: &mut Vec<(Ssrc, RtpWrite)>,
+    sockets: &mut Sockets,
+    metrics: &Metrics,
+) -> bool {
+    let mut forwarded = 0;
+    let mut queued = false;
+    if let Some(mut lane) = rtc.direct_send(now)
+        && let Some(way) = way(&lane, chosen, sockets)
+    {
+        for (ssrc, packet) in written.drain(..) {
+            match lane.write_rtp(&ssrc, packet, sockets.space()) {
+                DirectWrite::Sent => sockets.take(way, metrics),
+                DirectWrite::Queued => queued = true,
+                DirectWrite::NoStream => continue,
+            }
+            forwarded += 1;
+        }
+    } else {
+        let mut api = rtc.direct_api();
+        for (ssrc, packet) in written.drain(..) {
+            if let Some(stream) = api.stream_tx(&ssrc) {
+                stream.write_rtp(packet);
+                forwarded += 1;
+                queued = true;
+            }
+        }
+    }
+    metrics.rtp_out.add(forwarded);
+    queued
+}
+
+/// How datagrams go; `None` over TCP, where each is queued by its importance.
+fn way(lane: &DirectSend<'_>, chosen: Option<Path>, sockets: &Sockets) -> Option<Way> {
+    let (proto, source, destination) = match chosen {
+        Some(path) => (path.proto, path.local, path.remote),
+        None => lane.route(),
+    };
+    if proto == Protocol::Tcp { None } else { sockets.way(source, destination) }
 }
 
 fn importance(datagram: &[u8], sound: u128) -> Importance {

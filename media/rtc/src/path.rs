@@ -175,6 +175,11 @@ impl Paths {
         }
     }
 
+    /// The path that was chosen; before that, the state machine's own.
+    pub(crate) fn chosen(&self) -> Option<Path> {
+        self.chosen
+    }
+
     fn present(&self) -> Option<&Known> {
         let chosen = self.chosen?;
         self.known.iter().find(|known| known.path == chosen)

@@ -10,7 +10,11 @@ use std::{
 };
 
 use parley_media_core::{ParticipantKey, Spatial, TrackKey};
-use str0m::{Event, Input, Output, Rtc, net::Receive, rtp::Ssrc};
+use str0m::{
+    Event, Input, Output, Rtc,
+    net::Receive,
+    rtp::{RtpWrite, Ssrc},
+};
 
 use crate::{
     Connection,
@@ -19,7 +23,7 @@ use crate::{
     codecs::{self, InPayload},
     demux::{Demux, Registered},
     metrics::Metrics,
-    outgoing::Outgoing,
+    outgoing::{self, Outgoing},
     path::Paths,
     probe::Remote,
     room::Reported,
@@ -63,8 +67,12 @@ pub(crate) struct Peer {
     pub(crate) armed: Armed,
     /// When the state machine wants time.
     pub(crate) deadline: Instant,
-    /// Waits to be drained at the end of the turn.
+    /// Waits to be looked at at the end of the turn.
     pub(crate) touched: bool,
+    /// The state machine was called into: it is to be told the time, and drained.
+    pub(crate) stirred: bool,
+    /// Packets for the client, to be sent at the end of the turn: all of one burst together.
+    written: Vec<(Ssrc, RtpWrite)>,
     pub(crate) channels: Channels,
     pub(crate) link: Link,
     /// When the last datagram came; `None` before the first negotiation.
@@ -102,6 +110,8 @@ impl Peer {
             armed: Armed::default(),
             deadline: now,
             touched: false,
+            stirred: false,
+            written: Vec::new(),
             channels: Channels::default(),
             link: Link::New,
             heard: None,
@@ -173,6 +183,29 @@ impl Peer {
     pub(crate) fn tick(&mut self, now: Instant, metrics: &Metrics) {
         self.clock = self.clock.max(now);
         self.input(Input::Timeout(self.clock), metrics);
+    }
+
+    /// Keeps a packet until [`Peer::send_written`].
+    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) {
+        if !self.broken {
+            self.written.push((ssrc, packet));
+        }
+    }
+
+    /// Sends what was written. What cannot go at once is queued in the state machine, which is then
+    /// stirred.
+    pub(crate) fn send_written(&mut self, sockets: &mut Sockets, metrics: &Metrics, now: Instant) {
+        if self.written.is_empty() {
+            return;
+        }
+        self.clock = self.clock.max(now);
+        let mut written = std::mem::take(&mut self.written);
+        let (clock, path) = (self.clock, self.paths.chosen());
+        let send = |rtc: &mut Rtc| outgoing::send_written(rtc, clock, path, &mut written, sockets, metrics);
+        let queued = self.with(metrics, send);
+        self.stirred |= queued == Some(true);
+        written.clear();
+        self.written = written;
     }
 
     /// Begins the goodbye; what it sends comes with the next drain.

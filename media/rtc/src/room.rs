@@ -23,7 +23,7 @@ use str0m::{
     Rtc,
     change::SdpPendingOffer,
     media::{Mid, Pt, Rid},
-    rtp::Ssrc,
+    rtp::{RtpWrite, Ssrc},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) struct Context<'a> {
     pub(crate) peers: &'a mut Arena<Peer>,
     pub(crate) demux: &'a mut Demux,
     pub(crate) metrics: &'a Metrics,
-    /// Peers to be told the time and drained at the end of the turn.
+    /// Peers to be looked at at the end of the turn.
     pub(crate) touched: &'a mut Vec<Key>,
     /// Peers to be closed at the end of the turn.
     pub(crate) closing: &'a mut Vec<Key>,
@@ -63,10 +63,19 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Has a peer told the time and drained at the end of the turn.
     pub(crate) fn touch(&mut self, key: Key) {
-        if let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.touched) {
-            peer.touched = true;
-            self.touched.push(key);
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.stirred = true;
+            note_touched(self.touched, key, peer);
+        }
+    }
+
+    /// Has a packet sent to a peer at the end of the turn.
+    fn write(&mut self, key: Key, ssrc: Ssrc, packet: RtpWrite) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.write(ssrc, packet);
+            note_touched(self.touched, key, peer);
         }
     }
 
@@ -75,6 +84,12 @@ impl Context<'_> {
         let result = self.peers.get_mut(key)?.with(self.metrics, call);
         self.touch(key);
         result
+    }
+}
+
+fn note_touched(touched: &mut Vec<Key>, key: Key, peer: &mut Peer) {
+    if !std::mem::replace(&mut peer.touched, true) {
+        touched.push(key);
     }
 }
 

@@ -49,11 +49,21 @@ struct Announced {
 #[derive(Debug, Default)]
 struct Batch {
     bytes: Vec<u8>,
+    /// So many of the bytes are of the batch; the next datagram is being written behind them.
+    taken: usize,
     segment: usize,
     count: usize,
     /// A short segment ends a batch.
     complete: bool,
-    to: Option<(SocketAddr, usize, Option<IpAddr>)>,
+    way: Option<Way>,
+}
+
+/// To a destination: the socket, and the source to set there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    destination: SocketAddr,
+    socket: usize,
+    source: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -194,36 +204,52 @@ impl Sockets {
 
     /// Puts a datagram into the batch of its destination; the batch goes when another begins.
     pub(crate) fn send(&mut self, transmit: &Transmit, metrics: &Metrics) {
-        let datagram: &[u8] = &transmit.contents;
-        let Some(way) = self.announced.iter().find(|announced| announced.addr == transmit.source) else {
+        let Some(way) = self.way(transmit.source, transmit.destination) else {
             metrics.dropped_send_error.inc();
             return;
         };
-        let to = (transmit.destination, way.socket, way.source);
-        if !self.batch.takes(to, datagram.len(), self.sockets[to.1].state.max_gso_segments()) {
+        self.batch.bytes.extend_from_slice(&transmit.contents);
+        self.take(way, metrics);
+    }
+
+    /// The way from an announced address.
+    pub(crate) fn way(&self, source: SocketAddr, destination: SocketAddr) -> Option<Way> {
+        let from = self.announced.iter().find(|announced| announced.addr == source)?;
+        Some(Way { destination, socket: from.socket, source: from.source })
+    }
+
+    /// Where the next datagram is to be appended; [`Self::take`] it then.
+    pub(crate) fn space(&mut self) -> &mut Vec<u8> {
+        &mut self.batch.bytes
+    }
+
+    /// Takes the datagram that was appended to [`Self::space`].
+    pub(crate) fn take(&mut self, way: Way, metrics: &Metrics) {
+        let length = self.batch.bytes.len() - self.batch.taken;
+        if !self.batch.takes(way, length, self.sockets[way.socket].state.max_gso_segments()) {
             self.flush(metrics);
-            self.batch.to = Some(to);
-            self.batch.segment = datagram.len();
+            self.batch.way = Some(way);
+            self.batch.segment = length;
         }
-        self.batch.complete = datagram.len() < self.batch.segment;
-        self.batch.bytes.extend_from_slice(datagram);
+        self.batch.complete = length < self.batch.segment;
+        self.batch.taken += length;
         self.batch.count += 1;
     }
 
-    /// Sends what waits.
+    /// Sends what was taken. What was appended behind it stays.
     pub(crate) fn flush(&mut self, metrics: &Metrics) {
-        let Some((destination, socket, src_ip)) = self.batch.to.take() else { return };
+        let Some(Way { destination, socket, source: src_ip }) = self.batch.way.take() else { return };
         let socket = &self.sockets[socket];
         let transmit = quinn_udp::Transmit {
             destination,
             ecn: None,
-            contents: &self.batch.bytes,
+            contents: &self.batch.bytes[..self.batch.taken],
             segment_size: (self.batch.count > 1).then_some(self.batch.segment),
             src_ip,
         };
         let count = self.batch.count as u64;
         match socket.state.try_send((&socket.io).into(), &transmit) {
-            Ok(()) => sent(metrics, count, self.batch.bytes.len()),
+            Ok(()) => sent(metrics, count, self.batch.taken),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => metrics.dropped_send_full.add(count),
             // The interface cannot segment: quinn-udp has switched it off, this batch goes piece by piece.
             Err(_) if count > 1 => send_singly(socket, &transmit, self.batch.segment, metrics),
@@ -232,18 +258,19 @@ impl Sockets {
                 metrics.dropped_send_error.add(count);
             }
         }
-        self.batch.bytes.clear();
+        self.batch.bytes.drain(..self.batch.taken);
+        self.batch.taken = 0;
         self.batch.count = 0;
     }
 }
 
 impl Batch {
-    fn takes(&self, to: (SocketAddr, usize, Option<IpAddr>), length: usize, segments: usize) -> bool {
-        self.to == Some(to)
+    fn takes(&self, way: Way, length: usize, segments: usize) -> bool {
+        self.way == Some(way)
             && !self.complete
             && length <= self.segment
             && self.count < segments.min(SEND_BATCH_SEGMENTS)
-            && self.bytes.len() + length <= SEND_BATCH_BYTES
+            && self.taken + length <= SEND_BATCH_BYTES
     }
 }
 

@@ -795,6 +795,7 @@ pub mod rtp {
         Vp8Patch, Vp8PatchBuilder, Vp8PatchError,
     };
     pub use crate::rtp_::{RtpHeader, SeqNo, Ssrc, VideoOrientation};
+    pub use crate::lane::{DirectSend, DirectWrite};
     pub use crate::streams::{
         RtpPacket, RtpWrite, StreamPaused, StreamRx, StreamTx, StreamTxQueueInfo,
     };
@@ -818,6 +819,8 @@ pub mod rtp {
 }
 
 pub(crate) mod pacer;
+
+mod lane;
 
 #[path = "bwe/mod.rs"]
 pub(crate) mod bwe_;

@@ -38,7 +38,7 @@ use crate::rtp_::{RtpHeader, SessionId, TwccPacketId, extend_u16};
 use crate::rtp_::{SrtpContext, Ssrc};
 use crate::rtp_::{TwccRecvRegister, TwccSendRegister};
 use crate::stats::StatsSnapshot;
-use crate::streams::{RtpPacket, StreamTimeoutConfig, Streams};
+use crate::streams::{RtpPacket, RtpWrite, StreamTimeoutConfig, Streams};
 use crate::util::{Soonest, SystemTimeExt, already_happened, not_happening};
 use crate::{Reason, net};
 use crate::{RtcConfig, RtcError};
@@ -1301,6 +1301,73 @@ impl Session {
         }
 
         Some(protected.into())
+    }
+
+    /// Whether packets may be sent past the queues at this time.
+    pub fn open_direct(&mut self, now: Instant) -> bool {
+        !self.rtp_closing
+            && self.srtp_tx.is_some()
+            && self.raw_packets.is_none()
+            && self.pacer.open_direct(now)
+    }
+
+    /// Sends a packet past the queues, after [`Self::open_direct`] for the same time, and appends
+    /// the datagram to `out`. Gives back what has to be queued.
+    #[allow(clippy::result_large_err)]
+    pub fn send_direct(
+        &mut self,
+        now: Instant,
+        ssrc: &Ssrc,
+        rtp: RtpWrite,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RtpWrite> {
+        let (Some(stream), Some(srtp_tx)) = (self.streams.stream_tx(ssrc), &mut self.srtp_tx)
+        else {
+            return Err(rtp);
+        };
+        if !stream.is_direct_open() || !self.pacer.lets_go(stream.is_unpaced()) {
+            return Err(rtp);
+        }
+        let midrid = stream.midrid();
+        let pt = rtp.pt();
+        let params = self.codec_config.params().iter();
+        let mut params = params.filter(|p| p.pt() == pt || p.red() == Some(pt));
+        let media = self.medias.iter().find(|m| m.mid() == midrid.mid());
+        let (Some(param), Some(media)) = (params.next(), media) else {
+            // The queue says what is wrong.
+            return Err(rtp);
+        };
+
+        let twcc_seq = self.twcc;
+        let exts = media.remote_extmap();
+        let twcc_enabled = exts.id_of(Extension::TransportSequenceNumber).is_some();
+        let twcc = twcc_enabled.then_some(&mut self.twcc);
+        let buf = &mut self.poll_packet_buf;
+
+        let payload_size = stream.send_direct(
+            now,
+            rtp,
+            exts,
+            twcc,
+            param,
+            buf,
+            |head, body, header, seq_no| {
+                trace!("Send RTP: {:?}", header);
+                srtp_tx.protect_rtp_into(head, body, header, *seq_no, out);
+            },
+        );
+
+        self.pacer.register_direct(now, payload_size.into(), midrid);
+        if twcc_enabled {
+            let packet_id = TwccPacketId::new(twcc_seq);
+            self.twcc_tx_register
+                .register_seq(packet_id, now, payload_size);
+        }
+        if let Some(bwe) = self.bwe.as_mut() {
+            bwe.on_media_sent(payload_size.into(), false, now);
+        }
+        self.media_bytes_tx += payload_size as u64;
+        Ok(())
     }
 
     pub fn poll_timeout(&mut self) -> (Option<Instant>, Reason) {

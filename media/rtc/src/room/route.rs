@@ -96,16 +96,7 @@ impl RoomState {
             }
         };
         let write = rtp_write(outgoing, forward, pt, payload, ctx);
-        let ssrc = slot.ssrc;
-        let written = ctx.with(slot.peer, |rtc| {
-            rtc.direct_api().stream_tx(&ssrc).is_some_and(|stream| {
-                stream.write_rtp(write);
-                true
-            })
-        });
-        if written == Some(true) {
-            ctx.metrics.rtp_out.inc();
-        }
+        ctx.write(slot.peer, slot.ssrc, write);
     }
 
     /// A receiver asks for a keyframe of what a section shows.

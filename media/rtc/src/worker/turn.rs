@@ -157,8 +157,14 @@ impl Worker {
                 peer.touched = false;
                 // Not the turn's time: what goes now is stamped for the receiver's estimate. Only
                 // in simulated time it is later than the clock.
-                peer.tick(Instant::now().max(now), metrics);
-                self.drain(key, metrics, now);
+                let at = Instant::now().max(now);
+                peer.send_written(&mut self.sockets, metrics, at);
+                if std::mem::take(&mut peer.stirred) {
+                    peer.tick(at, metrics);
+                    self.drain(key, metrics, now);
+                } else if peer.is_broken() {
+                    self.drain(key, metrics, now);
+                }
             }
         }
     }

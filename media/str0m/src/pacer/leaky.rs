@@ -71,13 +71,9 @@ impl Pacer for LeakyBucketPacer {
     fn poll_timeout(&self) -> (Option<Instant>, Reason) {
         // Debts are cleared by the time that has passed, whenever that is; only what is queued
         // needs the rate adjusted meanwhile.
-        let queued = self
-            .queue_states
-            .iter()
-            .any(|q| q.snapshot.packet_count > 0);
         let next_handle_time = self
             .last_handle_time
-            .filter(|_| queued)
+            .filter(|_| self.is_anything_queued())
             .map(|lh| lh + PACING);
 
         let poll_at = self
@@ -153,14 +149,7 @@ impl Pacer for LeakyBucketPacer {
     }
 
     fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid) {
-        self.last_emitted = Some(now);
-
-        self.media_debt += packet_size;
-        self.media_debt = self
-            .media_debt
-            .min(self.adjusted_bitrate * MAX_DEBT_IN_TIME);
-        log_pacer_media_debt!(self.media_debt.as_bytes_usize());
-        self.add_padding_debt(packet_size);
+        self.add_debts(now, packet_size);
 
         // Update active probe state to track this packet
         // This ensures probe timing advances correctly even when sending media packets
@@ -197,6 +186,66 @@ impl LeakyBucketPacer {
             completed_probe: None,
             needs_timeout_before_next_poll: true,
         }
+    }
+
+    /// Brings the debts up to date for sending past the queues.
+    ///
+    /// False if everything must queue now: a probe decides over each packet, or what is queued is
+    /// about to be polled.
+    pub(crate) fn open_direct(&mut self, now: Instant) -> bool {
+        let probing = !self.probe_queue.is_empty() || self.completed_probe.is_some();
+        // Queue states that were never taken say nothing.
+        if probing || self.next_poll_queue.is_some() || self.last_handle_time.is_none() {
+            return false;
+        }
+        let elapsed = self.update_handle_time_and_get_elapsed(now);
+        self.clear_debt(elapsed);
+        if !self.is_anything_queued() {
+            self.adjusted_bitrate = self.pacing_bitrate;
+        }
+        true
+    }
+
+    /// Whether a packet of a stream with an empty queue would be let go at once: what
+    /// [`Self::next_poll`] decides for a packet that is queued now.
+    pub(crate) fn lets_go(&self, unpaced: bool) -> bool {
+        if unpaced {
+            return true;
+        }
+        !self.is_anything_queued()
+            && self.adjusted_bitrate > Bitrate::ZERO
+            && self.media_debt / self.adjusted_bitrate < self.burst_interval()
+    }
+
+    /// Registers a packet that was sent past the queues.
+    ///
+    /// Padding that was due at some time is due later now. That time stays, and what is due is
+    /// found out then.
+    pub(crate) fn register_direct(&mut self, now: Instant, packet_size: DataSize) {
+        self.add_debts(now, packet_size);
+    }
+
+    fn is_anything_queued(&self) -> bool {
+        self.queue_states
+            .iter()
+            .any(|q| q.snapshot.packet_count > 0)
+    }
+
+    /// Limit the burst to MAX_BURST_SIZE so high bitrates don't overfill socket
+    /// buffers. Below ~12.6 Mbps this is PACING.
+    fn burst_interval(&self) -> Duration {
+        PACING.min(MAX_BURST_SIZE / self.adjusted_bitrate)
+    }
+
+    fn add_debts(&mut self, now: Instant, packet_size: DataSize) {
+        self.last_emitted = Some(now);
+
+        self.media_debt += packet_size;
+        self.media_debt = self
+            .media_debt
+            .min(self.adjusted_bitrate * MAX_DEBT_IN_TIME);
+        log_pacer_media_debt!(self.media_debt.as_bytes_usize());
+        self.add_padding_debt(packet_size);
     }
 
     /// Start executing a probe cluster.
@@ -307,10 +356,7 @@ impl LeakyBucketPacer {
                 } else {
                     // Normal pacing: use relative offset based on debt
                     let drain_debt_time = self.media_debt / self.adjusted_bitrate;
-                    // Limit the burst to MAX_BURST_SIZE so high bitrates don't overfill socket
-                    // buffers. Below ~12.6 Mbps this is PACING.
-                    let burst_interval = PACING.min(MAX_BURST_SIZE / self.adjusted_bitrate);
-                    let next_send_offset = if drain_debt_time >= burst_interval {
+                    let next_send_offset = if drain_debt_time >= self.burst_interval() {
                         // If we have incurred too much debt, wait for it to clear before sending.
                         // again.
                         drain_debt_time

@@ -47,6 +47,32 @@ impl PacerImpl {
         }
     }
 
+    /// Brings the debts up to date for sending past the queues. False if everything must queue now.
+    pub fn open_direct(&mut self, now: Instant) -> bool {
+        match self {
+            PacerImpl::Null(v) => v.is_direct_open(),
+            PacerImpl::LeakyBucket(v) => v.open_direct(now),
+        }
+    }
+
+    /// Whether a packet of a stream with an empty queue would be let go at once.
+    ///
+    /// To be called after [`PacerImpl::open_direct`] for the same time.
+    pub fn lets_go(&self, unpaced: bool) -> bool {
+        match self {
+            PacerImpl::Null(_) => true,
+            PacerImpl::LeakyBucket(v) => v.lets_go(unpaced),
+        }
+    }
+
+    /// Registers a packet that was sent past the queues.
+    pub fn register_direct(&mut self, now: Instant, packet_size: DataSize, from: MidRid) {
+        match self {
+            PacerImpl::Null(v) => v.register_send(now, packet_size, from),
+            PacerImpl::LeakyBucket(v) => v.register_direct(now, packet_size),
+        }
+    }
+
     pub fn check_probe_complete(&mut self, now: Instant) -> Option<TwccClusterId> {
         match self {
             PacerImpl::Null(_) => None,

@@ -20,6 +20,13 @@ pub struct NullPacer {
     unsent_since: Option<Instant>,
 }
 
+impl NullPacer {
+    /// Whether nothing waits to be polled.
+    pub(crate) fn is_direct_open(&self) -> bool {
+        self.unsent_since.is_none() && self.queue_states.iter().all(|q| q.snapshot.packet_count == 0)
+    }
+}
+
 impl Pacer for NullPacer {
     fn set_pacing_rate(&mut self, _padding_bitrate: Bitrate) {
         // We don't care

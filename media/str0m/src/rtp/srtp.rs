@@ -254,6 +254,22 @@ impl SrtpContext {
         header: &RtpHeader,
         srtp_index: u64, // same as ext_seq
     ) -> Vec<u8> {
+        let mut output = Vec::with_capacity(buf.len() + SRTP_OVERHEAD);
+        let (head, body) = buf.split_at(header.header_len);
+        self.protect_rtp_into(head, body, header, srtp_index, &mut output);
+        output
+    }
+
+    /// Appends the protected packet to `output`. `head` is the header as it is written to the
+    /// wire, `body` what follows.
+    pub fn protect_rtp_into(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+        header: &RtpHeader,
+        srtp_index: u64, // same as ext_seq
+        output: &mut Vec<u8>,
+    ) {
         // SRTP layout
         // [header, [rtp, (padding + pad_count)], tag]
 
@@ -281,8 +297,10 @@ impl SrtpContext {
         //  | +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+ |
         //  |                                                                   |
         //  +- Encrypted Portion*                      Authenticated Portion ---+
-        let hlen = header.header_len;
-        let input = &buf[hlen..];
+        let start = output.len();
+        output.extend_from_slice(head);
+        let body_start = output.len();
+        let tag_start = body_start + body.len();
 
         match &mut self.rtp {
             Derived::Aes128CmSha1_80 { key, salt, enc, .. } => {
@@ -293,54 +311,44 @@ impl SrtpContext {
 
                 // Allocate buffer with CTR padding (aws-lc-rs requirement)
                 // HMAC_TAG_LEN is 10, CTR_BUFFER_PADDING is 15, so we need 5 extra bytes
-                let padding_needed =
-                    CTR_BUFFER_PADDING.saturating_sub(Aes128CmSha1_80::HMAC_TAG_LEN);
-                let mut output =
-                    vec![0_u8; buf.len() + Aes128CmSha1_80::HMAC_TAG_LEN + padding_needed];
+                let tail = CTR_BUFFER_PADDING.max(Aes128CmSha1_80::HMAC_TAG_LEN);
+                output.resize(tag_start + tail, 0);
 
-                enc.encrypt(&iv, input, &mut output[hlen..])
+                enc.encrypt(&iv, body, &mut output[body_start..])
                     .expect("rtp encrypt");
 
-                output[..hlen].copy_from_slice(&buf[..hlen]);
-
-                let hmac_start = buf.len();
                 let sha1_hmac = |k: &[u8], p: &[&[u8]]| self.sha1_hmac_provider.sha1_hmac(k, p);
-                Aes128CmSha1_80::rtp_hmac(sha1_hmac, key, &mut output, srtp_index, hmac_start);
+                Aes128CmSha1_80::rtp_hmac(
+                    sha1_hmac,
+                    key,
+                    &mut output[start..],
+                    srtp_index,
+                    tag_start - start,
+                );
 
-                output.truncate(buf.len() + Aes128CmSha1_80::HMAC_TAG_LEN);
-                output
+                output.truncate(tag_start + Aes128CmSha1_80::HMAC_TAG_LEN);
             }
             Derived::AeadAes128Gcm { salt, enc, .. } => {
                 let roc = (srtp_index >> 16) as u32;
 
                 let iv = AeadAes128Gcm::rtp_iv(*salt, *header.ssrc, roc, header.sequence_number);
-                let aad = &buf[..hlen];
 
                 // Input and output lengths for encryption:
                 // https://www.rfc-editor.org/rfc/rfc7714#section-5.2.1
-                let mut output = vec![0_u8; buf.len() + AeadAes128Gcm::TAG_LEN];
-                enc.encrypt(&iv, aad, input, &mut output[hlen..])
+                output.resize(tag_start + AeadAes128Gcm::TAG_LEN, 0);
+                enc.encrypt(&iv, head, body, &mut output[body_start..])
                     .expect("rtp encrypt");
-
-                output[..hlen].copy_from_slice(aad);
-
-                output
             }
             Derived::AeadAes256Gcm { salt, enc, .. } => {
                 let roc = (srtp_index >> 16) as u32;
 
                 let iv = AeadAes256Gcm::rtp_iv(*salt, *header.ssrc, roc, header.sequence_number);
-                let aad = &buf[..hlen];
 
                 // Input and output lengths for encryption:
                 // https://www.rfc-editor.org/rfc/rfc7714#section-5.2.1
-                let mut output = vec![0_u8; buf.len() + AeadAes256Gcm::TAG_LEN];
-                enc.encrypt(&iv, aad, input, &mut output[hlen..])
+                output.resize(tag_start + AeadAes256Gcm::TAG_LEN, 0);
+                enc.encrypt(&iv, head, body, &mut output[body_start..])
                     .expect("rtp encrypt");
-
-                output[..hlen].copy_from_slice(aad);
-
-                output
             }
         }
     }

@@ -308,6 +308,10 @@ impl RtpWrite {
         }
     }
 
+    pub(crate) fn pt(&self) -> Pt {
+        self.pt
+    }
+
     /// Set the RTP marker bit.
     pub fn marker(mut self, marker: bool) -> Self {
         self.marker = marker;
@@ -491,6 +495,11 @@ impl StreamTx {
     ///
     /// The write command carries the RTP payload and optional RTP metadata.
     pub fn write_rtp(&mut self, rtp: RtpWrite) {
+        let packet = self.packet_from(rtp);
+        self.send_queue.push(packet);
+    }
+
+    fn packet_from(&mut self, rtp: RtpWrite) -> RtpPacket {
         let RtpWrite {
             pt,
             seq_no,
@@ -532,7 +541,7 @@ impl StreamTx {
             ..Default::default()
         };
 
-        let packet = RtpPacket {
+        RtpPacket {
             seq_no,
             time: media_time,
             header,
@@ -550,9 +559,103 @@ impl StreamTx {
 
             // This is only relevant for incoming RTP packets.
             last_sender_info: None,
-        };
+        }
+    }
 
-        self.send_queue.push(packet);
+    /// Whether a packet may go past the queue of this stream without overtaking anything.
+    pub(crate) fn is_direct_open(&self) -> bool {
+        // The kind is set by the first timeout, with what depends on it.
+        self.kind.is_some()
+            && self.send_queue.is_empty()
+            && self.resends.is_empty()
+            && self.padding == 0
+    }
+
+    pub(crate) fn is_unpaced(&self) -> bool {
+        self.unpaced.unwrap_or(true)
+    }
+
+    /// Sends a packet past the queue: what [`Self::write_rtp`], a timeout and
+    /// [`Self::poll_packet`] do together, if nothing is queued.
+    ///
+    /// `protect` is given header and payload as they go onto the wire. `buf` is scratch.
+    pub(crate) fn send_direct(
+        &mut self,
+        now: Instant,
+        rtp: RtpWrite,
+        exts: &ExtensionMap,
+        twcc: Option<&mut u64>,
+        param: &PayloadParams,
+        buf: &mut Vec<u8>,
+        protect: impl FnOnce(&[u8], &[u8], &RtpHeader, SeqNo),
+    ) -> usize {
+        debug_assert!(self.is_direct_open());
+
+        let mut pkt = self.packet_from(rtp);
+        pkt.timestamp = now;
+
+        let len = pkt.payload.len() as u64;
+        self.stats.update_packet_counts(len, false);
+        if let Some(h) = &mut self.stats.bytes_transmitted {
+            h.push(now, len);
+        }
+        if self.rtx_ratio_cap.is_some() {
+            // Forgets old values, as each poll of the queue does.
+            self.rtx_ratio_downsampled(now);
+        }
+
+        // The header that is kept to be sent again has these, see poll_packet().
+        let pt = pkt.header.payload_type;
+        let ext_vals = &mut pkt.header.ext_vals;
+        if !self.remote_acked_ssrc {
+            ext_vals.mid = Some(self.midrid.mid());
+            ext_vals.rid = self.midrid.rid();
+        }
+        ext_vals.rid_repair = None;
+
+        let clock_rate = param.spec().rtp_clock_rate();
+        pkt.time = MediaTime::new(pkt.time.numer(), clock_rate);
+        self.clock_rate = Some(clock_rate);
+        if param.resend().is_some() && param.red() != Some(pt) {
+            self.pt_for_padding = Some(pt);
+        } else {
+            pkt.nackable = false;
+        }
+
+        // These are of this sending alone, and are written anew when the packet is sent again.
+        if exts.id_of(Extension::AbsoluteSendTime).is_some() {
+            ext_vals.abs_send_time = Some(now);
+        }
+        if let Some(twcc) = twcc {
+            ext_vals.transport_cc = Some(*twcc as u16);
+            *twcc += 1;
+        }
+
+        buf.resize(DATAGRAM_MAX_PACKET_SIZE, 0);
+        let header_len = pkt.header.write_to(buf, exts);
+        assert!(header_len % 4 == 0, "RTP header must be multiple of 4");
+        pkt.header.header_len = header_len;
+
+        match pkt.vp8_patch.as_ref() {
+            Some(patch) => {
+                buf.truncate(header_len);
+                buf.extend_from_slice(&pkt.payload);
+                let (head, body) = buf.split_at_mut(header_len);
+                patch.apply(body);
+                protect(head, body, &pkt.header, pkt.seq_no);
+            }
+            None => protect(&buf[..header_len], &pkt.payload, &pkt.header, pkt.seq_no),
+        }
+
+        self.last_sent_seq_no = pkt.seq_no;
+        self.last_used = now;
+        self.send_queue.emitted_beside(now);
+
+        let payload_size = pkt.payload.len();
+        if pkt.nackable {
+            self.rtx_cache.cache_sent_packet(pkt, now);
+        }
+        payload_size
     }
 
     fn padding_enabled(&self) -> bool {
@@ -993,6 +1096,10 @@ impl StreamTx {
             seq_no,
             pkt,
         })
+    }
+
+    pub(crate) fn midrid(&self) -> MidRid {
+        self.midrid
     }
 
     fn is_audio(&self) -> bool {

@@ -78,6 +78,11 @@ impl SendQueue {
         Some(packet)
     }
 
+    /// A packet was sent beside the queue, while it was empty.
+    pub fn emitted_beside(&mut self, now: Instant) {
+        self.last_emitted = Some(now);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
