@@ -86,7 +86,8 @@ pub struct LoadArgs {
 
 #[derive(Debug, Subcommand)]
 enum Special {
-    /// Measure one-to-one ×50, 1→100 and 10×10 beside a bare loop of sealing and sending.
+    /// Measure one-to-one ×50, 1→100 and 10×10 beside a bare loop of sealing and sending, the delay at half load, memory
+    /// and joins, and tell which aims are met.
     Compare(CompareArgs),
 }
 
@@ -112,9 +113,9 @@ struct CompareArgs {
     /// Watchers of the fanout.
     #[arg(long, default_value_t = 100)]
     watchers: usize,
-    /// Video packets a second of the fanout's publisher [as many as 720p at 1.7 Mbit/s needs].
-    #[arg(long)]
-    rate: Option<u64>,
+    /// Video packets a second of the publisher of the loaded fanout.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u64,
     /// Threads that drive the peers.
     #[arg(long, default_value_t = 1)]
     threads: usize,

@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// RTP header with the extensions of mid and transport sequence.
-const HEADER_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
+pub(crate) const HEADER_BYTES: usize = 24;
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// What the loop is to do.
 #[derive(Clone, Copy, Debug)]
@@ -102,15 +102,19 @@ fn send(
 }
 
 /// Seals in place: header as associated data, payload encrypted, tag behind.
-fn seal(key: &LessSafeKey, number: u64, packet: &mut [u8]) -> io::Result<()> {
-    let mut nonce = [0; NONCE_LEN];
-    nonce[4..].copy_from_slice(&number.to_be_bytes());
+pub(crate) fn seal(key: &LessSafeKey, number: u64, packet: &mut [u8]) -> io::Result<()> {
     let (header, rest) = packet.split_at_mut(HEADER_BYTES);
     let (payload, tag) = rest.split_at_mut(rest.len() - TAG_BYTES);
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    let made = key.seal_in_place_separate_tag(nonce, Aad::from(header), payload);
+    let made = key.seal_in_place_separate_tag(nonce(number), Aad::from(header), payload);
     tag.copy_from_slice(made.map_err(|_| io::Error::other("sealing failed"))?.as_ref());
     Ok(())
+}
+
+/// Of the packet of that number.
+pub(crate) fn nonce(number: u64) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    nonce[4..].copy_from_slice(&number.to_be_bytes());
+    Nonce::assume_unique_for_key(nonce)
 }
 
 fn read(receivers: &[(Link, u16)], rounds: &Receiver<()>, done: &SyncSender<()>) {

@@ -8,6 +8,7 @@ pub mod bare;
 mod client;
 pub mod compare;
 pub mod continuity;
+pub mod control;
 mod engine;
 mod error;
 mod histogram;

@@ -21,6 +21,8 @@ pub struct ProcessUse {
     /// User and system time of all threads, ended ones included.
     pub cpu_seconds: f64,
     pub rss_bytes: u64,
+    /// The part of it that is the process's own: without pages of the program's file, which come in as code is used.
+    pub anonymous_bytes: u64,
     /// By thread id: name and seconds, finer than the ticks where the kernel tells (schedstat).
     threads: BTreeMap<u32, (String, f64)>,
 }
@@ -30,11 +32,16 @@ impl ProcessUse {
     pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let rss = rss.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        let kib = |name: &str| {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+            rest.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        };
+        let rss = kib("VmRSS:");
         Some(Self {
             cpu_seconds: cpu_of_stat(&stat)?,
             rss_bytes: rss.unwrap_or(0) * KIB,
+            // Kernels before 4.5 do not tell it apart.
+            anonymous_bytes: kib("RssAnon:").or(rss).unwrap_or(0) * KIB,
             threads: threads(pid),
         })
     }
@@ -105,6 +112,7 @@ mod tests {
         let busy = during.threads_since(&before).into_iter().find(|thread| thread.name == "busy");
         assert!(busy.unwrap().cpu_seconds > 0.0);
         assert!(during.cpu_seconds >= before.cpu_seconds && during.rss_bytes > KIB * KIB);
+        assert!(during.anonymous_bytes > 0 && during.anonymous_bytes < during.rss_bytes);
         assert!(ProcessUse::of(u32::MAX).is_none());
     }
 

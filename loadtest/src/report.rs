@@ -77,7 +77,7 @@ pub struct Report {
     pub packets_per_core_second: Option<f64>,
     pub server_rss_bytes: Option<u64>,
     pub server_rss_before_bytes: Option<u64>,
-    /// Growth of the server's memory since before the joins, by participant.
+    /// Growth of the server's own (anonymous) memory since before the joins, by participant.
     pub memory_per_peer_bytes: Option<u64>,
     /// The same after the joins, before media.
     pub memory_per_idle_peer_bytes: Option<u64>,

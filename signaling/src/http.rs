@@ -23,6 +23,10 @@ use crate::{
     token::{Claims, TokenError},
 };
 
+/// What is read from a connection at once, kept for each as long as it lasts. A request is seldom larger than some
+/// hundred bytes; a description with many sections is read in several steps.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
 type QueryMap = HashMap<String, String>;
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
@@ -154,7 +158,8 @@ async fn connect(
     let session = signaling.join(&room, request).await?;
     let token = signaling.task_token();
     let max = config.limits.signal_message_bytes;
-    Ok(upgrade.max_message_size(max).max_frame_size(max).on_upgrade(move |socket: WebSocket| async move {
+    let upgrade = upgrade.max_message_size(max).max_frame_size(max).read_buffer_size(READ_BUFFER_BYTES);
+    Ok(upgrade.on_upgrade(move |socket: WebSocket| async move {
         session.run(socket).await;
         drop(token);
     }))

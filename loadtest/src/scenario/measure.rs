@@ -25,6 +25,11 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// The server at the end of it.
+    pub(super) fn server_after(&self) -> Option<&ProcessUse> {
+        self.server.as_ref().map(|(_, after)| after)
+    }
+
     /// Of a run that is measured from its start on.
     pub(super) fn whole(
         before: Option<ProcessUse>,
@@ -159,11 +164,16 @@ pub(super) fn fill(report: &mut Report, window: &Window) {
 }
 
 /// Memory of the server by participant: at rest after the joins, and in the call.
-pub(super) fn memory(report: &mut Report, before: Option<&ProcessUse>, idle: Option<&ProcessUse>) {
+pub(super) fn memory(
+    report: &mut Report,
+    before: Option<&ProcessUse>,
+    idle: Option<&ProcessUse>,
+    call: Option<&ProcessUse>,
+) {
     let Some(before) = before else { return };
     let peers = report.peers.max(1) as u64;
-    let each = |bytes: u64| bytes.saturating_sub(before.rss_bytes) / peers;
+    let each = |now: &ProcessUse| now.anonymous_bytes.saturating_sub(before.anonymous_bytes) / peers;
     report.server_rss_before_bytes = Some(before.rss_bytes);
-    report.memory_per_peer_bytes = report.server_rss_bytes.map(each);
-    report.memory_per_idle_peer_bytes = idle.map(|idle| each(idle.rss_bytes));
+    report.memory_per_peer_bytes = call.map(each);
+    report.memory_per_idle_peer_bytes = idle.map(each);
 }

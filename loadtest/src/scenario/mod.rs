@@ -122,21 +122,21 @@ pub async fn run(
         payload_bytes: options.payload_bytes,
         ..Report::default()
     };
-    if options.scenario == Scenario::Joins {
+    let window = if options.scenario == Scenario::Joins {
         let totals = engine.totals().await;
-        measure::fill(&mut report, &measure::Window::whole(before.clone(), idle.clone(), joining, totals));
+        measure::Window::whole(before.clone(), idle.clone(), joining, totals)
     } else {
         crowd.publish_all(&mut stop, &mut progress).await;
         wait_for_media(&engine, &mut stop, &mut progress).await;
         progress(&Progress::Waiting("settling"));
         stopped_within(&mut stop, options.warm_up).await;
-        let window = measure::measure(options, &engine, &mut crowd, &mut stop, &mut progress).await;
-        measure::fill(&mut report, &window);
-        if window.churn.is_none() {
-            report.expected_packets = Some(crowd.expected(&window.totals.counts));
-        }
+        measure::measure(options, &engine, &mut crowd, &mut stop, &mut progress).await
+    };
+    measure::fill(&mut report, &window);
+    if options.scenario != Scenario::Joins && window.churn.is_none() {
+        report.expected_packets = Some(crowd.expected(&window.totals.counts));
     }
-    measure::memory(&mut report, before.as_ref(), idle.as_ref());
+    measure::memory(&mut report, before.as_ref(), idle.as_ref(), window.server_after());
     report.interrupted = *stop.borrow();
     progress(&Progress::Leaving);
     crowd.leave_all().await;

@@ -1,19 +1,111 @@
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::io::DATAGRAM_MAX_PACKET_SIZE;
+use crate::rtp_::ExtensionValues;
+use crate::rtp_::MediaTime;
+use crate::rtp_::Pt;
+use crate::rtp_::RtpHeader;
 use crate::rtp_::SeqNo;
+use crate::rtp_::Ssrc;
 
 use super::RtpPacket;
+use super::Vp8Patch;
 use super::rtx_cache_buf::EvictingBuffer;
 
 const RTX_CACHE_SIZE_QUANTIZER: usize = 25;
 const RTX_CACHE_QUANTIZE_SLOTS: usize = DATAGRAM_MAX_PACKET_SIZE / RTX_CACHE_SIZE_QUANTIZER;
 
+/// A packet as it is kept: what is the same for all packets of a stream, or is set anew
+/// when it is sent again, is left out. A stream keeps hundreds of them.
+#[derive(Debug)]
+struct CachedPacket {
+    time: MediaTime,
+    payload: Arc<[u8]>,
+    vp8_patch: Option<Vp8Patch>,
+    timestamp: Instant,
+    sequence_number: u16,
+    rtp_timestamp: u32,
+    ssrc: Ssrc,
+    payload_type: Pt,
+    marker: bool,
+    /// Most packets have none of this.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug)]
+struct Extra {
+    csrc_count: usize,
+    csrc: [u32; 15],
+    ext_vals: ExtensionValues,
+}
+
+impl CachedPacket {
+    fn new(packet: RtpPacket) -> Self {
+        let header = packet.header;
+        let mut ext_vals = header.ext_vals;
+        // These are set when the packet is sent again.
+        ext_vals.mid = None;
+        ext_vals.rid = None;
+        ext_vals.rid_repair = None;
+        ext_vals.abs_send_time = None;
+        ext_vals.transport_cc = None;
+        let needed = header.csrc_count > 0 || ext_vals != ExtensionValues::default();
+        CachedPacket {
+            time: packet.time,
+            payload: packet.payload,
+            vp8_patch: packet.vp8_patch,
+            timestamp: packet.timestamp,
+            sequence_number: header.sequence_number,
+            rtp_timestamp: header.timestamp,
+            ssrc: header.ssrc,
+            payload_type: header.payload_type,
+            marker: header.marker,
+            extra: needed.then(|| {
+                Box::new(Extra {
+                    csrc_count: header.csrc_count,
+                    csrc: header.csrc,
+                    ext_vals,
+                })
+            }),
+        }
+    }
+
+    fn restore(&self, seq_no: SeqNo) -> RtpPacket {
+        let mut header = RtpHeader {
+            payload_type: self.payload_type,
+            sequence_number: self.sequence_number,
+            timestamp: self.rtp_timestamp,
+            ssrc: self.ssrc,
+            marker: self.marker,
+            ..Default::default()
+        };
+        if let Some(extra) = &self.extra {
+            header.csrc_count = extra.csrc_count;
+            header.csrc = extra.csrc;
+            header.ext_vals = extra.ext_vals.clone();
+        }
+        RtpPacket {
+            seq_no,
+            time: self.time,
+            header,
+            payload: self.payload.clone(),
+            vp8_patch: self.vp8_patch,
+            timestamp: self.timestamp,
+            last_sender_info: None,
+            nackable: true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct RtxCache {
     // Data, new additions here probably need to be cleared in [`clear`].
-    packet_by_seq_no: EvictingBuffer<RtpPacket>,
+    packet_by_seq_no: EvictingBuffer<CachedPacket>,
+
+    // The packet that was asked for last, put together again.
+    restored: Option<Box<RtpPacket>>,
 
     // Technically we want [Option<SeqNo>; X] to indicate the absence of
     // a SeqNo. However We can half the storage space by using the sentinel
@@ -25,6 +117,7 @@ impl RtxCache {
     pub fn new(max_packet_count: usize, max_packet_age: Duration) -> Self {
         Self {
             packet_by_seq_no: EvictingBuffer::new(10, max_packet_age, max_packet_count),
+            restored: None,
             seq_no_by_quantized_size: [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS],
         }
     }
@@ -33,7 +126,8 @@ impl RtxCache {
         assert!(packet.nackable);
         let seq_no = packet.seq_no;
         let quantized_size = packet.payload.len() / RTX_CACHE_SIZE_QUANTIZER;
-        self.packet_by_seq_no.push(*seq_no, now, packet);
+        self.packet_by_seq_no
+            .push(*seq_no, now, CachedPacket::new(packet));
         self.seq_no_by_quantized_size[quantized_size] = seq_no;
         self.remove_old_packets(now);
     }
@@ -43,7 +137,20 @@ impl RtxCache {
     }
 
     pub fn get_cached_packet_by_seq_no(&mut self, seq_no: SeqNo) -> Option<&mut RtpPacket> {
-        self.packet_by_seq_no.get_mut(*seq_no)
+        let cached = self.packet_by_seq_no.get(*seq_no)?;
+        let restored = cached.restore(seq_no);
+        Some(match &mut self.restored {
+            Some(place) => {
+                **place = restored;
+                place
+            }
+            empty => empty.insert(Box::new(restored)),
+        })
+    }
+
+    /// Length of the payload of a packet, if it is cached.
+    pub fn payload_len(&self, seq_no: SeqNo) -> Option<usize> {
+        Some(self.packet_by_seq_no.get(*seq_no)?.payload.len())
     }
 
     pub fn get_cached_packet_smaller_than(&mut self, max_size: usize) -> Option<&mut RtpPacket> {
@@ -69,6 +176,7 @@ impl RtxCache {
 
     pub(crate) fn clear(&mut self) {
         self.packet_by_seq_no.clear();
+        self.restored = None;
         self.seq_no_by_quantized_size = [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS];
     }
 }
@@ -95,6 +203,37 @@ mod test {
             last_sender_info: None,
             nackable: true,
         }
+    }
+
+    #[test]
+    fn a_packet_comes_back_with_what_concerns_the_picture() {
+        let now = Instant::now();
+        let mut sent = packet(now, 70_000, 10);
+        sent.header.marker = true;
+        sent.header.payload_type = 96.into();
+        sent.header.timestamp = 90_000;
+        sent.header.ssrc = 7.into();
+        sent.header.sequence_number = 4_464;
+        sent.header.csrc_count = 1;
+        sent.header.csrc[0] = 9;
+        sent.header.ext_vals.video_content_type = Some(1);
+        sent.header.ext_vals.audio_level = Some(-3);
+        let mut wanted = packet(now, 70_000, 10);
+        wanted.header = sent.header.clone();
+        sent.header.ext_vals.abs_send_time = Some(now);
+        sent.header.ext_vals.transport_cc = Some(3);
+        sent.header.ext_vals.mid = Some("v".into());
+
+        let mut rtx_cache = RtxCache::new(10, Duration::from_secs(3));
+        assert_eq!(rtx_cache.payload_len(70_000.into()), None);
+        rtx_cache.cache_sent_packet(sent, now);
+        assert_eq!(rtx_cache.payload_len(70_000.into()), Some(8));
+        assert_eq!(
+            Some(&mut wanted),
+            rtx_cache.get_cached_packet_by_seq_no(70_000.into())
+        );
+        rtx_cache.clear();
+        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(70_000.into()));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(crate) struct SendQueue {
     queue: VecDeque<RtpPacket>,
     total: TotalQueue,
     last_emitted: Option<Instant>,
+    /// The longest the queue was since it was last trimmed.
+    longest: usize,
 }
 
 impl SendQueue {
@@ -19,7 +21,16 @@ impl SendQueue {
             queue: VecDeque::new(),
             total: TotalQueue::default(),
             last_emitted: None,
+            longest: 0,
         }
+    }
+
+    /// Gives back what a burst has needed and was not needed since the last call.
+    pub fn trim(&mut self) {
+        if self.queue.capacity() > self.longest * 2 {
+            self.queue.shrink_to(self.longest);
+        }
+        self.longest = self.queue.len();
     }
 
     pub fn push(&mut self, mut packet: RtpPacket) {
@@ -28,6 +39,7 @@ impl SendQueue {
         packet.timestamp = not_happening();
 
         self.queue.push_back(packet);
+        self.longest = self.longest.max(self.queue.len());
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {

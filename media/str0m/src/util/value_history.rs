@@ -12,6 +12,9 @@ pub(crate) struct ValueHistory<T> {
     max_time: Duration,
 }
 
+/// The finest part of the time that is told apart.
+const STEPS: u32 = 64;
+
 const DEFAULT_VALUE_HISTORY_DURATION: Duration = Duration::from_secs(1);
 
 impl<T: Default> Default for ValueHistory<T> {
@@ -32,6 +35,13 @@ where
     /// Note: time should always monotonically increase in subsequent calls to add()
     pub fn push(&mut self, t: Instant, v: T) {
         self.value += v;
+        // Values close together are kept as one, so that the length is bounded.
+        if let Some((begin, sum)) = self.history.back_mut() {
+            if t.saturating_duration_since(*begin) < self.max_time / STEPS {
+                *sum += v;
+                return;
+            }
+        }
         self.history.push_back((t, v));
     }
 

@@ -1,0 +1,242 @@
+//! The comparison for people: figures in fixed columns, and the aims beside what was measured.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{Comparison, Delay, Joins, Row};
+
+const KIB: u64 = 1024;
+/// Forwarded packets a second of one core, at 1→many with full packets.
+const CAPACITY: f64 = 250_000.0;
+const SHARE_OF_BARE: f64 = 0.35;
+const DELAY_P99_MS: f64 = 2.0;
+const DELAY_P999_MS: f64 = 10.0;
+/// Of one core, by 50 calls of two with 720p.
+const CALLS_CPU_SHARE: f64 = 0.5;
+const IDLE_BYTES: u64 = 300 * KIB;
+const CALL_BYTES: u64 = 1024 * KIB;
+
+/// One aim and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub what: String,
+    pub aim: String,
+    pub found: String,
+    pub met: bool,
+}
+
+/// The aims that what was measured can be held against. `loaded` names the row of the core's capacity.
+pub(super) fn verdicts(
+    rows: &[Row],
+    loaded: &str,
+    delay: Option<&Delay>,
+    joins: Option<&Joins>,
+) -> Vec<Verdict> {
+    let mut list = Vec::new();
+    let mut add = |what: String, aim: String, found: String, met: bool| {
+        list.push(Verdict { what, aim, found, met });
+    };
+    for row in rows.iter().filter(|row| row.name.starts_with("1→")) {
+        // The lighter of the two is told as well: its frames are of a few packets, and cost more for each.
+        let note = if row.name == loaded { "" } else { ", light load" };
+        add(
+            format!("{}: packets for each core-second{note}", row.name),
+            format!("≥ {CAPACITY:.0}"),
+            format!("{:.0}", row.packets_per_core_second),
+            row.packets_per_core_second >= CAPACITY,
+        );
+        add(
+            format!("{}: share of the bare loop{note}", row.name),
+            format!("≥ {:.0} %", SHARE_OF_BARE * 100.0),
+            format!("{:.0} %", row.share_of_bare * 100.0),
+            row.share_of_bare >= SHARE_OF_BARE,
+        );
+    }
+    if let Some(delay) = delay {
+        let (added, all, control) = (delay.added_ms(), &delay.forward_ms, &delay.control_ms);
+        for (name, aim, added, all, control) in [
+            ("99 %", DELAY_P99_MS, added.p99, all.p99, control.p99),
+            ("99.9 %", DELAY_P999_MS, added.p999, all.p999, control.p999),
+        ] {
+            add(
+                format!("delay added at half of that load, {name}"),
+                format!("< {aim:.0} ms"),
+                format!("{added:.2} ms ({all:.2} less {control:.2} without a server)"),
+                added < aim,
+            );
+        }
+    }
+    if let Some(calls) = rows.iter().find(|row| row.name.starts_with("one-to-one")) {
+        add(
+            "50 calls of two, 720p: CPU of the server".to_owned(),
+            format!("< {:.0} % of a core", CALLS_CPU_SHARE * 100.0),
+            format!("{:.0} %", calls.server_cpu_share * 100.0),
+            calls.server_cpu_share < CALLS_CPU_SHARE,
+        );
+    }
+    for (when, aim, of) in [
+        ("at rest", IDLE_BYTES, (|row| row.memory_per_idle_peer_bytes) as fn(&Row) -> u64),
+        ("in a call", CALL_BYTES, |row| row.memory_per_peer_bytes),
+    ] {
+        if let Some(most) = rows.iter().max_by_key(|row| of(row)) {
+            add(
+                format!("memory of a participant {when}, the most of all rows"),
+                format!("< {} KiB", aim / KIB),
+                format!("{} KiB ({})", of(most) / KIB, most.name),
+                of(most) < aim,
+            );
+        }
+    }
+    if let Some(joins) = joins {
+        add(
+            format!("{} joins within 10 s: failed", joins.joins + joins.failed),
+            "0".to_owned(),
+            joins.failed.to_string(),
+            joins.failed == 0,
+        );
+        let leaked = joins.leaked_peers.map_or_else(|| "not told".to_owned(), |leaked| leaked.to_string());
+        let met = joins.leaked_peers == Some(0);
+        add("participants still listed after all have left".to_owned(), "0".to_owned(), leaked, met);
+    }
+    list
+}
+
+impl Comparison {
+    /// For people, in fixed columns.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "Medians of {} rounds, one media thread. Delay, loss and packets are counted at the receivers; CPU is the \
+             server's, all threads.\n",
+            self.rounds
+        );
+        let _ = writeln!(
+            text,
+            "{:<16} {:>10} {:>12} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9} {:>9} {:>8}",
+            "",
+            "packets/s",
+            "packets/core",
+            "of bare",
+            "lost %",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "CPU %",
+            "KiB idle",
+            "KiB call",
+            "client %"
+        );
+        for row in &self.rows {
+            let _ = writeln!(
+                text,
+                "{:<16} {:>10.0} {:>12.0} {:>6.0}% {:>7.3} {:>8.2} {:>8.2} {:>8.2} {:>6.0} {:>9} {:>9} {:>8.0}",
+                row.name,
+                row.delivered_per_second,
+                row.packets_per_core_second,
+                row.share_of_bare * 100.0,
+                row.loss_share * 100.0,
+                row.forward_ms.p50,
+                row.forward_ms.p99,
+                row.forward_ms.p999,
+                row.server_cpu_share * 100.0,
+                row.memory_per_idle_peer_bytes / KIB,
+                row.memory_per_peer_bytes / KIB,
+                row.client_cpu_share * 100.0,
+            );
+        }
+        for (name, rate) in [
+            ("bare loop, batched", self.bare_batched_per_core_second),
+            ("bare loop, single", self.bare_single_per_core_second),
+        ] {
+            let _ = writeln!(text, "{name:<27} {rate:>12.0}");
+        }
+        self.delays(&mut text);
+        self.aims(&mut text);
+        text
+    }
+
+    fn delays(&self, text: &mut String) {
+        let Some(delay) = &self.delay else { return };
+        let _ = writeln!(
+            text,
+            "\nDelay at half of that load: {} packets/s to each watcher, {:.0}/s in all, {} lost",
+            delay.rate, delay.delivered_per_second, delay.lost_packets
+        );
+        let _ = writeln!(text, "{:<30} {:>8} {:>8} {:>8}", "ms", "50 %", "99 %", "99.9 %");
+        for (name, of) in [
+            ("through the server", delay.forward_ms),
+            ("control: a thread that passes on", delay.control_ms),
+            ("added by the server", delay.added_ms()),
+            ("generator's timers late by", delay.client_lateness_ms),
+        ] {
+            let _ = writeln!(text, "{name:<32} {:>6.2} {:>8.2} {:>8.2}", of.p50, of.p99, of.p999);
+        }
+    }
+
+    fn aims(&self, text: &mut String) {
+        let width = self.verdicts.iter().map(|verdict| verdict.what.chars().count()).max().unwrap_or(0);
+        text.push('\n');
+        for verdict in &self.verdicts {
+            let met = if verdict.met { "met" } else { "NOT met" };
+            let _ =
+                writeln!(text, "{met:<8} {:<width$}  {:<17} {}", verdict.what, verdict.aim, verdict.found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Report, compare::row::row, report::Percentiles};
+
+    fn comparison(packets_per_core_second: f64) -> Comparison {
+        let report = Report {
+            seconds: 2.0,
+            delivered_packets: 1_000,
+            server_cpu_seconds: Some(0.8),
+            packets_per_core_second: Some(packets_per_core_second),
+            memory_per_idle_peer_bytes: Some(200 * KIB),
+            memory_per_peer_bytes: Some(2_000 * KIB),
+            ..Report::default()
+        };
+        let names = ["one-to-one ×50", "1→100, 720p", "1→100, 1000/s"];
+        let rows: Vec<Row> = names.map(|name| row(name.to_owned(), &[&report], 400_000.0)).into();
+        let at = |p99| Percentiles { p50: 1.0, p99, p999: 8.0, ..Percentiles::default() };
+        let delay = Delay { rate: 1_250, forward_ms: at(5.0), control_ms: at(3.5), ..Delay::default() };
+        let joins = Joins { joins: 999, failed: 1, leaked_peers: Some(0), ..Joins::default() };
+        let verdicts = verdicts(&rows, "1→100, 1000/s", Some(&delay), Some(&joins));
+        Comparison {
+            rounds: 1,
+            bare_batched_per_core_second: 400_000.0,
+            bare_single_per_core_second: 200_000.0,
+            rows,
+            delay: Some(delay),
+            joins: Some(joins),
+            verdicts,
+            reports: vec![report],
+        }
+    }
+
+    fn met(comparison: &Comparison) -> Vec<bool> {
+        comparison.verdicts.iter().map(|verdict| verdict.met).collect()
+    }
+
+    #[test]
+    fn every_aim_is_told_with_what_was_found() {
+        let good = comparison(260_000.0);
+        assert_eq!(met(&good), [true, true, true, true, true, true, true, true, false, false, true]);
+        assert_eq!(met(&comparison(100_000.0))[..4], [false; 4]);
+        let table = good.table();
+        assert!(table.contains("65%") && table.contains("400000") && table.contains("200000"));
+        assert!(table.contains("NOT met") && table.contains("2000 KiB"), "{table}");
+        assert!(table.contains("1.50 ms (5.00 less 3.50 without a server)"), "{table}");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_judged() {
+        assert_eq!(verdicts(&[], "1→100, 1000/s", None, None), []);
+    }
+}
