@@ -74,6 +74,11 @@ pub(crate) fn is_stun(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(0..=3))
 }
 
+/// Whether a datagram is SRTP or SRTCP (RFC 7983).
+pub(crate) fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(128..=191))
+}
+
 /// What a datagram of [`Class::Binding`] asks.
 pub(crate) fn check(datagram: &[u8]) -> Option<Check> {
     let transaction = datagram.get(8..STUN_HEADER_BYTES)?.try_into().ok()?;

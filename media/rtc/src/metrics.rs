@@ -120,6 +120,8 @@ metrics! {
         dropped_unknown_ufrag,
         /// Dropped: refused by the peer's state machine (bad DTLS, bad SRTP and the like).
         dropped_refused,
+        /// Dropped: RTP that had come before, or so late that this cannot be told.
+        dropped_replayed,
         /// Dropped on sending: the socket's buffer was full.
         dropped_send_full,
         /// Dropped on sending: a TCP stream did not keep up.

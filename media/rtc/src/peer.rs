@@ -11,7 +11,7 @@ use std::{
 
 use parley_media_core::{ParticipantKey, Spatial, TrackKey};
 use str0m::{
-    Event, Input, Output, Rtc,
+    Event, Input, MediaOutcome, MediaReceipt, Output, Rtc,
     net::Receive,
     rtp::{RtpWrite, Ssrc},
 };
@@ -177,6 +177,27 @@ impl Peer {
     pub(crate) fn receive(&mut self, datagram: Receive<'_>, now: Instant, metrics: &Metrics) {
         self.heard = Some(now);
         self.input(Input::Receive(now, datagram), metrics);
+    }
+
+    /// Takes a packet or reports of a stream that is known, which needs no drain. `None` if the
+    /// connection is broken.
+    pub(crate) fn receive_media(
+        &mut self,
+        datagram: &[u8],
+        now: Instant,
+        metrics: &Metrics,
+    ) -> Option<MediaReceipt> {
+        let receipt = self.with(metrics, |rtc| rtc.receive_media(now, datagram))?;
+        // What anybody may have sent is no sign of life.
+        if let MediaOutcome::Packet(_) | MediaOutcome::Nothing | MediaOutcome::Reports = receipt.outcome {
+            self.heard = Some(now);
+        }
+        Some(receipt)
+    }
+
+    /// What there is to tell after reports have come.
+    pub(crate) fn poll_media_event(&mut self, metrics: &Metrics) -> Option<Event> {
+        self.with(metrics, Rtc::poll_media_event).flatten()
     }
 
     /// Tells the time; also needed after writing, before anything leaves.

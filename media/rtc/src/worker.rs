@@ -5,6 +5,7 @@
 
 mod commands;
 mod probes;
+mod receive;
 #[cfg(test)]
 mod simulated;
 mod streams;

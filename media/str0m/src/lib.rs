@@ -856,6 +856,9 @@ use util::{Soonest, not_happening};
 mod poll;
 use crate::poll::Readiness;
 
+mod media_receive;
+pub use media_receive::{MediaOutcome, MediaReceipt};
+
 mod session;
 use session::Session;
 

@@ -18,6 +18,7 @@ use crate::media::AppSpecificFeedback;
 use crate::media::Media;
 use crate::media::{KeyframeRequestKind, MID_PROBE};
 use crate::media::{MediaAdded, MediaChanged};
+use crate::media_receive::Seen;
 use crate::pacer::PacerControl;
 use crate::pacer::{Pacer, PacerImpl};
 use crate::packet::{RedBlock, RedDecoder, red_same_pt_blocks};
@@ -144,6 +145,18 @@ pub(crate) struct Session {
 
     #[cfg(feature = "_internal_test_exports")]
     pending_probe: Option<crate::bwe_::ProbeClusterConfig>,
+}
+
+/// What became of a received RTP packet.
+pub(crate) enum RtpOutcome {
+    /// A media packet that was not seen before (RTP mode).
+    Packet(RtpPacket),
+    /// Authentic, and done with: padding, a spurious resend, or media taken in (frame mode).
+    Nothing,
+    /// Received before, or too old to tell.
+    Replayed,
+    /// Not authentic, or not negotiated.
+    Rejected,
 }
 
 /// Last RRTR (Receiver Reference Time Report, RFC 3611 §4.4) received from a remote SSRC.
@@ -351,7 +364,7 @@ impl Session {
         Ok(())
     }
 
-    fn handle_timeout_bwe(&mut self, now: Instant) -> Option<(Mid, Pt)> {
+    pub(crate) fn handle_timeout_bwe(&mut self, now: Instant) -> Option<(Mid, Pt)> {
         self.bwe.as_ref()?;
 
         // We can request probes once SRTP keys are available and a non-stopped,
@@ -493,7 +506,28 @@ impl Session {
             return;
         };
 
-        self.handle_rtp(now, header, message);
+        if let RtpOutcome::Packet(packet) = self.handle_rtp(now, header, message) {
+            // Kept for the next poll_output().
+            self.pending_packet = Some(packet);
+        }
+    }
+
+    /// Whether packets may come in without polling: nothing is to be told before them.
+    pub(crate) fn can_receive_directly(&self) -> bool {
+        self.rtp_mode
+            && !self.rtp_closing
+            && self.ready_for_srtp()
+            && self.raw_packets.is_none()
+            && self.pending_packet.is_none()
+    }
+
+    /// When something that came wants feedback.
+    pub(crate) fn reception_at(&self) -> Option<Instant> {
+        [self.twcc_at(), self.nack_at()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn is_probing(&self) -> bool {
+        self.pacer.active_cluster().is_some()
     }
 
     pub fn handle_rtcp_receive(&mut self, now: Instant, message: &[u8], wake: &mut Wake) {
@@ -611,7 +645,12 @@ impl Session {
         }
     }
 
-    pub(crate) fn handle_rtp(&mut self, now: Instant, mut header: RtpHeader, buf: &[u8]) {
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        mut header: RtpHeader,
+        buf: &[u8],
+    ) -> RtpOutcome {
         // Rewrite absolute-send-time (if present) to be relative to now.
         header.ext_vals.update_absolute_send_time(now);
 
@@ -622,14 +661,14 @@ impl Session {
         let can_receive = mapped.is_some() || self.is_early_rtx_padding(&header);
         if !can_receive {
             trace!("No mid/SSRC for header: {:?}", header);
-            return;
+            return RtpOutcome::Rejected;
         }
 
         let srtp = match self.srtp_rx.as_mut() {
             Some(v) => v,
             None => {
                 trace!("Rejecting SRTP while missing SrtpContext");
-                return;
+                return RtpOutcome::Rejected;
             }
         };
 
@@ -647,7 +686,7 @@ impl Session {
                     "No payload params could be found (main or RTX) for {:?}",
                     header.payload_type
                 );
-                return;
+                return RtpOutcome::Rejected;
             }
         };
         let clock_rate = params.spec().rtp_clock_rate();
@@ -680,7 +719,7 @@ impl Session {
                 "Ignoring dupe packet ssrc: {} seq_no: {}",
                 header.ssrc, seq_no
             );
-            return;
+            return RtpOutcome::Replayed;
         }
 
         // The decrypted plaintext borrows from the SRTP scratch buffer. We
@@ -699,7 +738,7 @@ impl Session {
                     seq_no,
                     is_repair
                 );
-                return;
+                return RtpOutcome::Rejected;
             }
         };
 
@@ -708,7 +747,7 @@ impl Session {
                 Some(d) => d,
                 None => {
                     trace!("unpadding of unprotected payload failed");
-                    return;
+                    return RtpOutcome::Rejected;
                 }
             }
         } else {
@@ -718,7 +757,7 @@ impl Session {
         // The header padding flag alone does not mean the packet contains only padding.
         // Authenticate and unpad first; media payload needs a mapped stream to be processed.
         if stream.is_none() && !data.is_empty() {
-            return;
+            return RtpOutcome::Rejected;
         }
 
         if let Some(raw_packets) = &mut self.raw_packets {
@@ -737,13 +776,19 @@ impl Session {
         update_max_seq(&mut self.max_rx_seq_lookup, header.ssrc, seq_no);
 
         let Some(stream) = stream else {
-            return;
+            return RtpOutcome::Nothing;
         };
         // A receive stream exists only when MID/SSRC mapping succeeded.
         let (mid, ssrc) = mapped.unwrap();
 
         // Register reception in nack registers.
+        let missed_before = stream.nack_pending();
         let receipt_outer = stream.update_register(now, &header, clock_rate, is_repair, seq_no);
+        if !missed_before && stream.nack_pending() {
+            // What is missing may only be late: half an interval passes before the first NACK.
+            let rested = now.checked_sub(NACK_MIN_INTERVAL / 2);
+            self.last_nack = rested.map_or(now, |rested| rested.max(self.last_nack));
+        }
 
         // RED-recovered packets (frame mode) are collected here and delivered after the
         // primary, filling single-packet losses from the next packet's redundancy.
@@ -761,7 +806,7 @@ impl Session {
             // is empty because we would have done RtpHeader::unpad_payload above.
             // For unpausing, it's enough with the stream.update() already done above.
             if data.is_empty() {
-                return;
+                return RtpOutcome::Nothing;
             }
 
             // Rewrite the header, and strip the resent seq_no prefix from the body.
@@ -784,7 +829,7 @@ impl Session {
             // Frame mode: RED rides the main SSRC/seq. Decode to the primary (Opus) payload
             // and rewrite the header PT; drop the packet if the RED structure is malformed.
             let Some(un) = un_red(&mut header, data, pt) else {
-                return;
+                return RtpOutcome::Rejected;
             };
             // Each redundant block carries an earlier frame. Place it at the sequence number it
             // belongs to (derived from its timestamp and the packets received around it, see
@@ -835,7 +880,7 @@ impl Session {
 
         // Probe packets (SSRC 0) contain only padding, no real media to process
         if ssrc.is_probe() {
-            return;
+            return RtpOutcome::Nothing;
         }
 
         // For RED (frame mode) `data` is now just the unwrapped primary; count the full RED wire
@@ -854,12 +899,13 @@ impl Session {
         let packet = stream.handle_rtp(now, header, payload, seq_no, receipt.time, rx_bytes);
 
         if self.rtp_mode {
-            // In RTP mode, we store the packet temporarily here for the next poll_output().
-            // However only if this is a packet not seen before. This filters out spurious
-            // resends for padding.
-            if receipt.is_new_packet {
-                self.pending_packet = Some(packet);
-            }
+            // In RTP mode the packet is delivered as it is, but only if it was not seen before.
+            // This filters out spurious resends for padding.
+            return if receipt.is_new_packet {
+                RtpOutcome::Packet(packet)
+            } else {
+                RtpOutcome::Nothing
+            };
         } else {
             // In non-RTP mode, we let the Media use a Depayloader.
             // unwrap is fine because mid_and_ssrc_for_header guarantees it.
@@ -888,6 +934,7 @@ impl Session {
                 &self.codec_config,
             );
         }
+        RtpOutcome::Nothing
     }
 
     /// Identifies candidates for padding receipt before the main SSRC is discovered.
@@ -911,13 +958,19 @@ impl Session {
         header.has_padding && header.ext_vals.rid.is_none() && has_rtx && is_expected_rid
     }
 
-    fn handle_rtcp(&mut self, now: Instant, buf: &[u8], wake: &mut Wake) -> Option<()> {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        buf: &[u8],
+        wake: &mut Wake,
+    ) -> Option<Seen> {
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
         let unprotected = srtp.unprotect_rtcp(buf)?;
 
         Rtcp::read_packet(&unprotected, &mut self.feedback_rx);
         let mut need_configure_pacer = false;
         let mut may_move_timeout = false;
+        let mut seen = Seen::default();
 
         if let Some(raw_packets) = &mut self.raw_packets {
             for fb in &self.feedback_rx {
@@ -926,6 +979,7 @@ impl Session {
         }
 
         for fb in RtcpFb::from_rtcp(self.feedback_rx.drain(..)) {
+            seen.note(&fb);
             if let RtcpFb::AppSpecificFeedback(asf) = fb {
                 self.pending_app_feedback = Some(AppSpecificFeedback {
                     sender_ssrc: asf.sender_ssrc,
@@ -1005,7 +1059,7 @@ impl Session {
             wake.no_timeout();
         }
 
-        Some(())
+        Some(seen)
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -1428,9 +1482,9 @@ impl Session {
     }
 
     fn nack_at(&self) -> Option<Instant> {
-        // Paused streams stop counting as NACK-enabled once their pending retries finish,
-        // so an idle session doesn't wake every NACK_MIN_INTERVAL for as long as it lives.
-        if !self.streams.any_nack_enabled() {
+        // Only with something missing, so that a session without loss doesn't wake every
+        // NACK_MIN_INTERVAL for as long as it lives.
+        if !self.streams.any_nack_pending() {
             return None;
         }
 

@@ -1,30 +1,12 @@
 //! One turn of the loop: commands, datagrams, deadlines, and then everything that was touched.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use str0m::{
-    Event, IceConnectionState,
-    bwe::BweKind,
-    net::{DatagramRecv, Protocol, Receive},
-};
+use str0m::{Event, IceConnectionState, bwe::BweKind};
 
 use super::{OVERLOAD, Owner, TICK, Worker};
-use crate::{
-    arena::Key,
-    demux::{Class, check, classify, is_stun},
-    handle::Link,
-    metrics::Metrics,
-    path::Path,
-    peer::Link as PeerLink,
-    sockets::Received,
-    timers::MIN_REST,
-};
+use crate::{arena::Key, handle::Link, metrics::Metrics, peer::Link as PeerLink, timers::MIN_REST};
 
-/// Batches read of a socket in one turn; commands and timers come in between.
-const BATCHES_PER_TURN: usize = 8;
 /// Deadlines met in one turn.
 const DEADLINES_PER_TURN: usize = 4_096;
 /// Peers touch each other through the core (keyframe requests); after so many rounds the
@@ -49,72 +31,6 @@ impl Worker {
         self.close_pending(&link.metrics, now);
         self.sockets.flush(&link.metrics);
         self.flush_streams(&link.metrics, now);
-    }
-
-    fn receive(&mut self, metrics: &Metrics, now: Instant) {
-        // Taken out for the time of reading: the datagrams in it are borrowed meanwhile.
-        let mut received = std::mem::replace(&mut self.received, Received::empty());
-        for index in 0..self.sockets.len() {
-            for _ in 0..BATCHES_PER_TURN {
-                if !self.sockets.receive(index, &mut received) {
-                    break;
-                }
-                let locals = std::mem::take(&mut self.locals);
-                for (source, to, datagram) in received.datagrams(&locals) {
-                    self.datagram(source, to, datagram, metrics, now);
-                }
-                self.locals = locals;
-            }
-        }
-        self.received = received;
-    }
-
-    fn datagram(
-        &mut self,
-        source: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        metrics: &Metrics,
-        now: Instant,
-    ) {
-        metrics.packets_in.inc();
-        metrics.bytes_in.add(datagram.len() as u64);
-        let path = Path { proto: Protocol::Udp, local: self.sockets.announced_for(to), remote: source };
-        let found = match classify(datagram) {
-            Class::Binding(ufrag) => self.demux.by_ufrag(ufrag).ok_or(&metrics.dropped_unknown_ufrag),
-            Class::Session => self.demux.by_address(source).ok_or(&metrics.dropped_unknown_address),
-            Class::Answer(transaction) => {
-                return self.probe_answered(transaction, path, datagram, metrics, now);
-            }
-            Class::Garbage => Err(&metrics.dropped_garbage),
-        };
-        let key = match found {
-            Ok(key) => key,
-            Err(counter) => {
-                if std::ptr::eq(counter, &metrics.dropped_unknown_address) {
-                    self.probe(path, metrics, now);
-                }
-                return counter.inc();
-            }
-        };
-        self.deliver(key, path, datagram, metrics, now);
-    }
-
-    /// Gives a peer what came for it over a path.
-    pub(super) fn deliver(&mut self, key: Key, path: Path, datagram: &[u8], metrics: &Metrics, now: Instant) {
-        let Ok(contents) = DatagramRecv::try_from(datagram) else {
-            metrics.dropped_garbage.inc();
-            return;
-        };
-        let Path { proto, local: destination, remote: source } = path;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if is_stun(datagram)
-            && let Some(check) = check(datagram)
-        {
-            peer.paths.asked(check, path, now);
-        }
-        peer.receive(Receive { proto, source, destination, contents }, now, metrics);
-        self.drain(key, metrics, now);
     }
 
     fn meet_deadlines(&mut self, metrics: &Metrics, now: Instant) {
@@ -177,7 +93,7 @@ impl Worker {
     }
 
     /// Takes what a peer has to send and to tell, and acts on it.
-    fn drain(&mut self, key: Key, metrics: &Metrics, now: Instant) {
+    pub(super) fn drain(&mut self, key: Key, metrics: &Metrics, now: Instant) {
         let mut events = std::mem::take(&mut self.events);
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.drain(key, &mut self.sockets, &mut self.demux, &mut events, metrics);
@@ -196,14 +112,14 @@ impl Worker {
         }
     }
 
-    fn arm_peer(&mut self, key: Key, now: Instant) {
+    pub(super) fn arm_peer(&mut self, key: Key, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.deadline.saturating_duration_since(now) < DEADLINE_FAR {
             self.timers.arm(&mut peer.armed, peer.deadline.max(now + MIN_REST), Owner::Peer(key));
         }
     }
 
-    fn event(&mut self, room: Key, key: Key, event: Event, metrics: &Metrics, now: Instant) {
+    pub(super) fn event(&mut self, room: Key, key: Key, event: Event, metrics: &Metrics, now: Instant) {
         self.with_room(room, metrics, now, |room, ctx| match event {
             Event::RtpPacket(packet) => room.on_rtp(ctx, key, packet),
             Event::KeyframeRequest(request) => room.on_keyframe_request(ctx, key, request.mid),

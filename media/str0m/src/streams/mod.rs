@@ -758,11 +758,18 @@ impl Streams {
             .find(|s| s.ssrc() == ssrc || s.rtx() == Some(ssrc))
     }
 
-    /// Whether any receive stream currently needs NACK reports (see [`StreamRx::nack_enabled`]).
+    /// Whether any receive stream misses packets that it may still ask for.
     ///
-    /// Not cached: the answer changes with pause state and pending NACK retries.
-    pub(crate) fn any_nack_enabled(&self) -> bool {
-        self.streams_rx.values().any(|s| s.nack_enabled())
+    /// Not cached: the answer changes with each packet and NACK.
+    pub(crate) fn any_nack_pending(&self) -> bool {
+        self.streams_rx.values().any(|s| s.nack_pending())
+    }
+
+    /// Whether the SSRC is that of a known stream, or of its repair, that is not paused.
+    pub(crate) fn is_flowing(&self, ssrc: Ssrc) -> bool {
+        let lookup = self.rx_lookup.get(&ssrc);
+        let stream = lookup.and_then(|lookup| self.streams_rx.get(&lookup.main));
+        stream.is_some_and(|stream| !stream.is_paused())
     }
 
     fn rx_lookup_at(&self) -> Instant {

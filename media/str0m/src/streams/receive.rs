@@ -808,7 +808,17 @@ impl StreamRx {
         received.checked_add(rtt.saturating_mul(3))
     }
 
-    /// Whether this stream should keep its NACK timer active.
+    /// Whether packets are missing that may still be asked for.
+    pub(crate) fn nack_pending(&self) -> bool {
+        let register = self.register.as_ref().filter(|_| !self.suppress_nack);
+        register.is_some_and(|register| register.has_pending_nacks())
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether this stream may send NACK.
     ///
     /// Paused streams finish pending retries before disabling NACK reports.
     pub(crate) fn nack_enabled(&self) -> bool {
