@@ -220,6 +220,7 @@ impl Room {
     pub fn handle_rtp(&mut self, packet: &RtpIn<'_>, now: Instant, out: &mut Vec<Forward>) {
         let Some(track) = self.tracks.get_mut(&packet.track) else { return };
         if track.muted {
+            track.pass(packet, now);
             return;
         }
         let Some(arrival) = track.receive(packet, now) else { return };

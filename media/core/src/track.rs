@@ -97,6 +97,20 @@ struct Reading {
 }
 
 impl Layer {
+    /// Does the number count? One of a stream that starts anew does.
+    fn admit(&mut self, sequence: u64, now: Instant) -> bool {
+        match self.window.admit(sequence, now) {
+            Admission::Refused => return false,
+            Admission::Restart => {
+                self.epoch = self.epoch.wrapping_add(1);
+                self.live = false;
+                self.templates = None;
+            }
+            Admission::Fresh => {}
+        }
+        true
+    }
+
     /// Something of it came. True if nothing did before.
     fn note(&mut self, now: Instant) -> bool {
         self.arrived = Some(now);
@@ -223,14 +237,8 @@ impl Track {
         let (codec, clock_rate) = (self.config.codec, self.config.clock_rate);
         let (speech, svc) = (self.speech(), self.config.svc);
         let layer = self.layers.iter_mut().find(|layer| layer.spec.spatial == packet.spatial)?;
-        match layer.window.admit(packet.sequence, now) {
-            Admission::Refused => return None,
-            Admission::Restart => {
-                layer.epoch = layer.epoch.wrapping_add(1);
-                layer.live = false;
-                layer.templates = None;
-            }
-            Admission::Fresh => {}
+        if !layer.admit(packet.sequence, now) {
+            return None;
         }
         let newest = layer.window.highest() == Some(packet.sequence);
         let Reading { vp8, frame, sizes, entry, hollow } = layer.read(codec, packet);
@@ -270,6 +278,14 @@ impl Track {
             report: packet.sender_report,
         };
         Some(Arrival { packet, revived })
+    }
+
+    /// Takes note of a packet that is not to be routed: where its stream stands is known when
+    /// the track is no longer muted, so that a late packet is not taken for its beginning.
+    pub(crate) fn pass(&mut self, packet: &RtpIn<'_>, now: Instant) {
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.spec.spatial == packet.spatial) {
+            layer.admit(packet.sequence, now);
+        }
     }
 
     /// Spatial layers that build on each other come in one stream.

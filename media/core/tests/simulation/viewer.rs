@@ -44,9 +44,6 @@ pub struct Segment {
     first_out: u64,
     highest_out: u64,
     received: u64,
-    /// Packets after the first which the room had got before it: the slot began
-    /// with a keyframe that was late, and they had gone by.
-    pub early: u64,
 }
 
 impl Segment {
@@ -139,11 +136,11 @@ impl Viewer {
             return broken(Law::Header, format!("marker {}, goes on: {goes_on}", forward.marker));
         }
         if !goes_on {
-            self.enter(packet, forward, now)?;
+            self.enter(packet, forward, highest, now)?;
             taken.ended = self.segment.take();
         }
         self.fresh = false;
-        self.advance(packet, forward, highest)?;
+        self.advance(packet, forward)?;
         self.order(packet, forward)?;
         if lossless {
             self.continuity(packet, look, forward)?;
@@ -154,7 +151,16 @@ impl Viewer {
     }
 
     /// Another stream begins.
-    fn enter(&mut self, packet: &Encoded, forward: &Forward, now: Instant) -> Result<(), Problem> {
+    fn enter(
+        &mut self,
+        packet: &Encoded,
+        forward: &Forward,
+        highest: u64,
+        now: Instant,
+    ) -> Result<(), Problem> {
+        if packet.sequence < highest {
+            return broken(Law::Keyframe, "stream begins with a late packet: what followed has gone by");
+        }
         if !packet.entry {
             return broken(Law::Keyframe, format!("stream begins with frame {}", packet.frame));
         }
@@ -175,7 +181,7 @@ impl Viewer {
         Ok(())
     }
 
-    fn advance(&mut self, packet: &Encoded, forward: &Forward, highest: u64) -> Result<(), Problem> {
+    fn advance(&mut self, packet: &Encoded, forward: &Forward) -> Result<(), Problem> {
         let switched = self.segment.is_none();
         let segment = self.segment.get_or_insert(Segment {
             stream: (packet.config.key, packet.spatial),
@@ -185,7 +191,6 @@ impl Viewer {
             first_out: forward.sequence,
             highest_out: forward.sequence,
             received: 0,
-            early: highest.saturating_sub(packet.sequence),
         });
         if packet.sequence < segment.first {
             return broken(Law::Keyframe, "packet of before the keyframe");

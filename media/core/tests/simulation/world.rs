@@ -552,7 +552,7 @@ impl World {
         let (track, spatial) = segment.stream;
         let trouble = self.trouble.get(&(track, spatial, segment.run));
         let lost = trouble.map_or(0, |numbers| numbers.0.range(segment.first..=segment.highest).count());
-        if segment.gaps() > lost as u64 + segment.early {
+        if segment.gaps() > lost as u64 {
             let text = format!("{slot:?}: {lost} did not arrive in time of {segment:?}");
             return broken(Law::Sequence, text);
         }
