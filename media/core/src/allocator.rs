@@ -5,12 +5,15 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Source,
+    Source, Spatial,
     ladder::{Ladder, Step},
 };
 
 /// A step up must leave this much of its own rate free, in percent.
 const HEADROOM_PERCENT: u64 = 15;
+/// A picture is paused only if its lowest step lacks more than this of its rate, in percent: what
+/// fits by a hair would come and go with each keyframe.
+const PAUSE_PERCENT: u64 = 15;
 
 /// How far above its present step a slot may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +58,46 @@ impl Candidate {
         self.chosen.and_then(|index| self.ladder.steps().get(index)).copied()
     }
 
-    /// What must be free for `step`, or `None` if it may not be taken at all.
-    fn price(&self, step: &Step) -> Option<u64> {
+    /// What must be free for `step`, or `None` if it may not be taken at all. `displaces`: others
+    /// would lose what they have.
+    fn price(&self, step: &Step, displaces: bool) -> Option<u64> {
         let rises = self.held.is_none_or(|held| step.above(&held));
         match self.rise {
-            // A poor picture that may have to go again is better than none.
-            Rise::Headroom if rises && self.chosen.is_some() => {
+            // A poor picture that may have to go again is better than none, but not than another's.
+            Rise::Headroom if rises && (self.chosen.is_some() || displaces && self.held.is_none()) => {
                 Some(step.bps + step.bps * HEADROOM_PERCENT / 100)
             }
             Rise::Held if rises => None,
+            _ if !rises && self.chosen.is_none() => Some(step.bps - step.bps * PAUSE_PERCENT / 100),
             _ => Some(step.bps),
         }
+    }
+
+    fn next(&self) -> Option<&Step> {
+        self.ladder.steps().get(self.chosen.map_or(0, |index| index + 1))
+    }
+
+    /// The quality to which it would rise; `None` at the top, or if it got nothing.
+    fn offer(&self) -> Option<(Spatial, u8)> {
+        self.chosen.and(self.next()).map(|step| (step.spatial, step.temporal))
+    }
+
+    /// Of what it has now, what it takes at least.
+    fn kept_bps(&self) -> u64 {
+        self.held.and(self.ladder.steps().first()).map_or(0, |step| step.bps)
+    }
+
+    /// One step up if there is room; true if it was taken.
+    fn climb(&mut self, left: &mut u64, kept_by_others: u64) -> bool {
+        let Some(step) = self.next().copied() else { return false };
+        let free = *left + self.choice().map_or(0, |step| step.bps);
+        let displaces = step.bps.saturating_add(kept_by_others) > free;
+        if self.price(&step, displaces).is_none_or(|price| price > free) {
+            return false;
+        }
+        *left = free.saturating_sub(step.bps);
+        self.chosen = Some(self.chosen.map_or(0, |index| index + 1));
+        true
     }
 }
 
@@ -73,34 +105,30 @@ impl Candidate {
 pub(crate) fn allocate(budget_bps: u64, candidates: &mut [Candidate]) {
     candidates.sort_by_key(|candidate| (Reverse(candidate.rank), candidate.id));
     let mut left = budget_bps;
+    let mut kept: u64 = candidates.iter().map(Candidate::kept_bps).sum();
     for candidate in candidates.iter_mut() {
+        kept -= candidate.kept_bps();
         candidate.chosen = None;
-        climb(candidate, &mut left);
+        candidate.climb(&mut left, kept);
     }
-    // Equals rise in turns, so that none has the best while another has the least.
     for equals in candidates.chunk_by_mut(|a, b| a.rank == b.rank) {
-        let mut rose = true;
-        while rose {
-            rose = false;
-            for candidate in equals.iter_mut().filter(|candidate| candidate.chosen.is_some()) {
-                rose |= climb(candidate, &mut left);
-            }
-        }
+        level(equals, &mut left);
     }
 }
 
-/// One step up if there is room; true if it was taken.
-fn climb(candidate: &mut Candidate, left: &mut u64) -> bool {
-    let next = candidate.chosen.map_or(0, |index| index + 1);
-    let paid = candidate.choice().map_or(0, |step| step.bps);
-    let Some(step) = candidate.ladder.steps().get(next) else { return false };
-    let free = *left + paid;
-    if candidate.price(step).is_none_or(|price| price > free) {
-        return false;
+/// Equals rise together, quality by quality: all have a layer, as far as it fits, before any has a
+/// better one, however many steps their ladders have below it.
+fn level(equals: &mut [Candidate], left: &mut u64) {
+    let mut tried = None;
+    // What did not fit fits no more, for less is left with each step: a quality is tried once.
+    while let Some(quality) =
+        equals.iter().filter_map(Candidate::offer).filter(|next| Some(*next) > tried).min()
+    {
+        for candidate in equals.iter_mut().filter(|candidate| candidate.offer() == Some(quality)) {
+            candidate.climb(left, 0);
+        }
+        tried = Some(quality);
     }
-    *left = free - step.bps;
-    candidate.chosen = Some(next);
-    true
 }
 
 #[cfg(test)]
@@ -108,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{LayerSpec, SlotSettings, Spatial, ladder::LayerView, meter::Meter};
+    use crate::{LayerSpec, SlotSettings, ladder::LayerView, meter::Meter};
 
     fn ladder(rates: &[u64]) -> Ladder {
         let meter = Meter::default();
@@ -124,6 +152,25 @@ mod tests {
             .collect();
         let views = specs.iter().map(|spec| LayerView { spec, meter: &meter, eligible: true });
         Ladder::build(views, &SlotSettings::default())
+    }
+
+    /// Two temporal layers of equal rate on the lowest layer; 60, 120, 300 and 1,000 bit/s.
+    fn temporal_ladder() -> Ladder {
+        let start = crate::testing::start();
+        let mut low = Meter::default();
+        for (temporal, bytes) in [(0, 15), (1, 15)] {
+            low.add(temporal, bytes, true, start);
+        }
+        low.roll(start + std::time::Duration::from_secs(2));
+        let other = Meter::default();
+        let spec =
+            |spatial, bitrate_bps| LayerSpec { spatial: Spatial(spatial), width: 0, height: 0, bitrate_bps };
+        let specs = [spec(0, 120), spec(1, 300), spec(2, 1000)];
+        let views = specs.iter().zip([&low, &other, &other]);
+        Ladder::build(
+            views.map(|(spec, meter)| LayerView { spec, meter, eligible: true }),
+            &SlotSettings::default(),
+        )
     }
 
     fn candidate(id: usize, source: Source, priority: u32) -> Candidate {
@@ -184,6 +231,55 @@ mod tests {
         assert_eq!(chosen(100, vec![slot]), [Some(100)], "to begin needs none");
         assert_eq!(chosen(344, vec![slot]), [Some(100)]);
         assert_eq!(chosen(345, vec![slot]), [Some(300)]);
+    }
+
+    #[test]
+    fn equals_rise_by_layers_however_many_steps_lie_between() {
+        // The first has two steps on its lowest layer, the second one.
+        let mut fine = candidate(0, Source::Camera, 0);
+        fine.ladder = temporal_ladder();
+        let steps = fine.ladder.steps();
+        assert_eq!(
+            steps.iter().map(|step| (step.spatial.0, step.bps)).collect::<Vec<_>>(),
+            [(0, 60), (0, 120), (1, 300), (2, 1000),]
+        );
+        let pair = || vec![fine, candidate(1, Source::Camera, 0)];
+        assert_eq!(chosen(600, pair()), [Some(300), Some(300)]);
+        assert_eq!(chosen(419, pair()), [Some(300), Some(100)], "one is first");
+        assert_eq!(chosen(1299, pair()), [Some(300), Some(300)]);
+        assert_eq!(chosen(1300, pair()), [Some(1000), Some(300)]);
+        // A dear one does not keep a cheap one down.
+        let mut dear = candidate(0, Source::Camera, 0);
+        dear.ladder = ladder(&[100, 900]);
+        assert_eq!(chosen(800, vec![dear, candidate(1, Source::Camera, 0)]), [Some(100), Some(300)]);
+    }
+
+    #[test]
+    fn what_comes_back_by_a_hair_pushes_nobody_out() {
+        let mut screen = candidate(0, Source::ScreenShare, 0);
+        screen.ladder = ladder(&[800]);
+        screen.rise = Rise::Headroom;
+        let mut camera = candidate(1, Source::Camera, 0);
+        camera.held = Some(camera.ladder.steps()[0]);
+        assert_eq!(chosen(850, vec![screen, camera]), [None, Some(300)]);
+        assert_eq!(chosen(900, vec![screen, camera]), [Some(800), Some(100)], "nobody has to go");
+        assert_eq!(chosen(919, vec![screen, { Candidate { held: None, ..camera } }]), [Some(800), Some(100)]);
+        camera.ladder = ladder(&[200]);
+        assert_eq!(chosen(919, vec![screen, camera]), [None, Some(200)]);
+        assert_eq!(chosen(920, vec![screen, camera]), [Some(800), None], "with room to spare it ranks first");
+        screen.rise = Rise::Free;
+        assert_eq!(chosen(800, vec![screen, camera]), [Some(800), None], "just begun");
+    }
+
+    #[test]
+    fn a_picture_is_not_paused_for_a_hair() {
+        let mut slot = candidate(0, Source::Camera, 0);
+        slot.held = Some(slot.ladder.steps()[0]);
+        slot.rise = Rise::Headroom;
+        assert_eq!(chosen(85, vec![slot]), [Some(100)]);
+        assert_eq!(chosen(84, vec![slot]), [None]);
+        slot.held = Some(slot.ladder.steps()[1]);
+        assert_eq!(chosen(299, vec![slot]), [Some(100)], "a lower layer is no pause");
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use parley_media_core::{
 use crate::problem::{Law, Problem, broken};
 
 /// What a step up may cost above its rate before it must be taken, in percent.
-const ROOM_PERCENT: u64 = 150;
+const ROOM_PERCENT: u64 = 117;
 /// The same where somebody of lower rank has it.
 const RANK_PERCENT: u64 = 120;
 /// What may be sent above the estimate: measured rates lag behind, in percent and flat.
@@ -141,11 +141,25 @@ impl Shown {
         self.limited || self.frames >= SMOOTH_FRAMES
     }
 
+    /// The next better layer, or the same one with all frames.
+    fn next_index(&self) -> usize {
+        let height = self.height();
+        if height > 0 && !self.smooth() { height - 1 } else { height }
+    }
+
+    fn next(&self) -> Option<Spatial> {
+        self.layers.get(self.next_index()).map(|(spatial, _)| *spatial)
+    }
+
+    /// The rate of the best layer that is not above `most`; of the lowest if all are.
+    fn upto_bps(&self, most: Spatial) -> u64 {
+        let fitting = self.layers.iter().rev().find(|(spatial, _)| *spatial <= most);
+        fitting.or(self.layers.first()).map_or(0, |(_, bps)| *bps)
+    }
+
     /// What the next better picture would take beyond what is sent, with room to spare.
     fn wants_bps(&self, room_percent: u64) -> Option<u64> {
-        let height = self.height();
-        let next = if height > 0 && !self.smooth() { height - 1 } else { height };
-        let (_, bps) = self.layers.get(next)?;
+        let (_, bps) = self.layers.get(self.next_index())?;
         Some((bps * room_percent / 100).saturating_sub(self.sent_bps))
     }
 }
@@ -155,6 +169,7 @@ impl Shown {
 pub struct Judged {
     pub short_of_bandwidth: u64,
     pub equals: u64,
+    pub together: u64,
     pub ranked: u64,
 }
 
@@ -177,9 +192,7 @@ pub fn judge(
         if slot.layer.is_some() && slot.height() == 0 {
             return broken(Law::Best, format!("a layer not of use: {slot:?}"));
         }
-        // A slot of higher rank that fits by a hair comes and goes, and holds the others back.
-        let disturbed = shown.iter().any(|other| other.layer.is_none() && other.rank() > slot.rank());
-        let Some(wants) = slot.wants_bps(ROOM_PERCENT).filter(|_| !disturbed) else { continue };
+        let Some(wants) = slot.wants_bps(ROOM_PERCENT) else { continue };
         judged.short_of_bandwidth += 1;
         if wants <= left {
             return broken(
@@ -203,6 +216,28 @@ pub fn judge(
         if spare > 0 && wants <= left + spare {
             return broken(Law::Rank, format!("of {estimate}: {a:?} behind {b:?}"));
         }
+    }
+    for slot in shown {
+        let equals = shown.iter().filter(|other| other.rank() == slot.rank());
+        judge_together(slot, equals, left, judged)?;
+    }
+    Ok(())
+}
+
+/// Where all equals could have a layer, all have it: none is left below for what another has above.
+fn judge_together<'a>(
+    slot: &Shown,
+    equals: impl Iterator<Item = &'a Shown> + Clone,
+    left: u64,
+    judged: &mut Judged,
+) -> Result<(), Problem> {
+    let Some(next) = slot.next() else { return Ok(()) };
+    let sent: u64 = equals.clone().map(|other| other.sent_bps).sum();
+    let price: u64 = equals.clone().map(|other| other.upto_bps(next)).sum();
+    judged.together += 1;
+    if price * ROOM_PERCENT / 100 <= sent + left {
+        let equals: Vec<_> = equals.collect();
+        return broken(Law::Fair, format!("all could have {next:?}, {left} left: {slot:?} of {equals:?}"));
     }
     Ok(())
 }

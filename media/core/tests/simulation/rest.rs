@@ -27,9 +27,9 @@ const MAX_CHANGES: u32 = 4;
 /// The same for a slot that rose in vain before, and how often that may be waited for.
 const HOLD_MAX: Duration = Duration::from_secs(13);
 const MAX_VAIN: u32 = 2;
-/// One run in 16 goes on this much longer, to see that nothing swings.
+/// One run in 4 goes on this much longer, to see that nothing swings.
 const LONG: Duration = Duration::from_secs(14);
-const LONG_EVERY: u64 = 16;
+const LONG_EVERY: u64 = 4;
 /// Changes of layer in a long rest after all has settled.
 const MAX_SWITCHES: u32 = 1;
 const ESTIMATES: [u64; 9] =
@@ -46,6 +46,8 @@ impl World {
         self.settle(plan)?;
         self.run_for(SETTLE)?;
         if plan.seed.is_multiple_of(LONG_EVERY) {
+            // Who rose in vain before may still be held back, and takes its share after that.
+            self.run_for(HOLD_MAX)?;
             self.clear();
             self.run_for(LONG)?;
             for (slot, place) in &self.places {

@@ -89,7 +89,7 @@ impl Seen {
         self.clone().each().iter().all(|count| **count > 0)
     }
 
-    fn each(&mut self) -> [&mut u64; 16] {
+    fn each(&mut self) -> [&mut u64; 17] {
         [
             &mut self.forwarded,
             &mut self.switches,
@@ -106,6 +106,7 @@ impl Seen {
             &mut self.withheld,
             &mut self.judged.short_of_bandwidth,
             &mut self.judged.equals,
+            &mut self.judged.together,
             &mut self.judged.ranked,
         ]
     }
