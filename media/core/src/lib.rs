@@ -17,6 +17,7 @@ mod ladder;
 mod layers;
 mod meter;
 mod quality;
+pub mod red;
 mod renumber;
 mod room;
 mod slot;

@@ -15,6 +15,7 @@ use crate::{
     allocator::Candidate,
     audible::Audible,
     quality::Quality,
+    red::Redundancy,
     slot::Slot,
     slots::{SlotIndex, Slots},
     speakers::Speech,
@@ -40,6 +41,7 @@ struct Participant {
     possible_bps: u64,
     speech: Speech,
     quality: Quality,
+    redundancy: Redundancy,
 }
 
 /// The routing state of one room. See the crate's documentation.
@@ -195,6 +197,16 @@ impl Room {
         self.chase_keyframes_for(participant, now);
     }
 
+    /// Does the receiver take packets of sound that hold earlier frames ([`crate::red`])? With the
+    /// next round [`Forward::redundancy`] says how many, if its losses make it worthwhile.
+    pub fn set_takes_redundancy(&mut self, slot: SlotKey, takes: bool) {
+        let Some(slot) = self.slots.index(slot).and_then(|index| self.slots.at_mut(index)) else { return };
+        slot.takes_redundancy = takes;
+        if !takes {
+            slot.redundancy = 0;
+        }
+    }
+
     pub fn detach(&mut self, slot: SlotKey, now: Instant) {
         let Some(index) = self.slots.index(slot) else { return };
         self.unlink(index);
@@ -299,8 +311,10 @@ impl Room {
         }
     }
 
-    pub fn handle_link_stats(&mut self, participant: ParticipantKey, stats: LinkStats, _now: Instant) {
+    pub fn handle_link_stats(&mut self, participant: ParticipantKey, stats: LinkStats, now: Instant) {
         let Some(owner) = self.participants.get_mut(&participant) else { return };
+        // What it changes takes effect with the next round.
+        owner.redundancy.update(stats.loss_down, now);
         if let Some((quality, score)) = owner.quality.update(&stats) {
             self.outputs.push(Output::Quality { participant, quality, score });
         }

@@ -61,8 +61,14 @@ pub(crate) struct Slot {
     pub settings: SlotSettings,
     pub grant: Grant,
     pub viewing: Viewing,
+    /// The receiver takes redundant sound.
+    pub takes_redundancy: bool,
+    /// Earlier frames that are to go with each packet of sound.
+    pub redundancy: u8,
     target: Option<Target>,
     current: Option<Stream>,
+    /// Incoming number with which `current` began on the slot.
+    began: u64,
     sequence: Renumber,
     timestamps: Timestamps,
     vp8: vp8::Numbers,
@@ -86,8 +92,11 @@ impl Slot {
             settings: SlotSettings::default(),
             grant: Grant::default(),
             viewing: Viewing::default(),
+            takes_redundancy: false,
+            redundancy: 0,
             target: None,
             current: None,
+            began: 0,
             sequence: Renumber::new(FIRST_SEQUENCE),
             timestamps: Timestamps::default(),
             vp8: vp8::Numbers::new(),
@@ -183,6 +192,7 @@ impl Slot {
 
     fn begin(&mut self, packet: &Packet, target: Target, now: Instant) {
         self.current = Some(packet.stream);
+        self.began = packet.sequence;
         self.sequence.begin(packet.sequence);
         self.timestamps.begin(packet.timestamp, packet.clock_rate, packet.report, now);
         self.vp8.begin(target.temporal);
@@ -236,6 +246,8 @@ impl Slot {
             vp8: patch,
             vp9: layers_patch.vp9,
             frame_number: layers_patch.frame_number,
+            // Nothing of before the receiver was to hear it.
+            redundancy: u64::from(self.redundancy).min(packet.sequence.saturating_sub(self.began)) as u8,
         })
     }
 }

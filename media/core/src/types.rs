@@ -111,6 +111,8 @@ pub struct Forward {
     pub vp9: Option<Vp9Patch>,
     /// The frame number in the dependency descriptor; `None` = as it came.
     pub frame_number: Option<u16>,
+    /// Sound: this many frames before it may go with it, if the receiver takes redundancy.
+    pub redundancy: u8,
 }
 
 /// New values for the fields of a VP9 payload descriptor (RFC 9628, section 4.2)

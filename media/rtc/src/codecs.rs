@@ -144,6 +144,8 @@ pub(crate) fn mime(codec: Codec) -> &'static str {
 pub(crate) enum OutPayload {
     /// As it is, under this payload type.
     Whole(Pt),
+    /// As it is, or with the frames before it under the other payload type.
+    Redundant { plain: Pt, red: Pt },
     /// The primary block of a redundant packet, under this payload type.
     Primary(Pt),
     /// The receiver cannot take it.
@@ -162,7 +164,8 @@ impl OutPayload {
             return Self::Impossible;
         };
         match (incoming.red, best.red()) {
-            (false, _) => Self::Whole(best.pt()),
+            (false, Some(red)) => Self::Redundant { plain: best.pt(), red },
+            (false, None) => Self::Whole(best.pt()),
             (true, Some(red)) => Self::Whole(red),
             (true, None) => Self::Primary(best.pt()),
         }

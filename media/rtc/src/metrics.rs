@@ -132,6 +132,10 @@ metrics! {
         dropped_untracked_rtp,
         /// Dropped: the subscriber has no payload type for the codec.
         dropped_no_payload_type,
+        /// Frames of sound that were lost on the way in, and taken out of the redundancy after them.
+        recovered_sound,
+        /// Packets of sound sent with frames before them.
+        redundant_out,
         /// Packets relayed to other parts of their rooms.
         relayed,
         /// Dropped: the inbox of another worker was full.

@@ -5,6 +5,7 @@ mod estimate;
 mod events;
 mod negotiate;
 mod publish;
+mod redundancy;
 mod relay;
 mod route;
 mod stats;
@@ -177,6 +178,8 @@ struct Track {
     origin: Option<Outlet>,
     /// The parts to which it goes.
     exports: Vec<Outlet>,
+    /// Of sound.
+    earlier: redundancy::Earlier,
     /// Imported: the highest layer watched, as the origin was told.
     wanted: Option<Spatial>,
 }

@@ -69,7 +69,10 @@ impl Track {
             source: media_source(self.source()),
             layers,
             codec: match self.info.r#type() {
-                proto::TrackType::Audio => self.info.disable_red.then(|| "audio/opus".to_owned()),
+                // Encrypted end to end, packets can neither be taken apart nor be put together.
+                proto::TrackType::Audio => (self.info.disable_red
+                    || self.info.encryption() != proto::encryption::Type::None)
+                    .then(|| "audio/opus".to_owned()),
                 _ => Some(self.info.mime_type.clone()).filter(|mime| !mime.is_empty()),
             },
             muted: self.info.muted,

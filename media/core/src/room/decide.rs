@@ -44,6 +44,7 @@ impl Room {
         let estimate = owner.estimate_bps.unwrap_or(START_BPS);
         owner.allocated_bps = estimate;
         let mut audio_bps = 0;
+        let mut repeatable_bps = 0;
         let mut desired_bps = 0;
         let mut possible_bps = 0;
         self.candidates.clear();
@@ -59,9 +60,18 @@ impl Room {
             } else {
                 // Sound is never paused: it costs little and is what matters most.
                 if !track.speech() || slot.pinned() || self.audible.has_place(track.config.key) {
-                    audio_bps += track.measured_bps().unwrap_or(AUDIO_BPS);
+                    let bps = track.measured_bps().unwrap_or(AUDIO_BPS);
+                    audio_bps += bps;
+                    repeatable_bps += if slot.takes_redundancy { bps } else { 0 };
                 }
                 slot.set_target(Some(Target { spatial: Spatial(0), temporal: ALL_TEMPORAL }));
+            }
+        }
+        let redundancy = owner.redundancy.within(audio_bps, estimate);
+        audio_bps += repeatable_bps * u64::from(redundancy);
+        for index in &owner.slots {
+            if let Some(slot) = self.slots.at_mut(*index) {
+                slot.redundancy = if slot.takes_redundancy { redundancy } else { 0 };
             }
         }
         allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);

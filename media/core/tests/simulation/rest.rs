@@ -181,7 +181,8 @@ impl World {
         let publisher = |track: &TrackKey| &self.publishers[track].0;
         let talk = |track: &&TrackKey| publisher(track).level >= LOUD_DBOV;
         let steady = microphones.iter().all(|track| !publisher(track).dtx);
-        let talkers = microphones.iter().filter(talk).count();
+        // Who is neither clearly loud nor clearly quiet may hold a seat.
+        let talkers = microphones.iter().filter(|track| publisher(track).level >= QUIET_DBOV).count();
         let mut heard = BTreeSet::new();
         for (slot, place) in &self.places {
             let Some(track) = place.viewer.wants.filter(|track| microphones.contains(track)) else {

@@ -8,7 +8,7 @@ use str0m::{
     rtp::Ssrc,
 };
 
-use super::{Context, RoomState, Started, TRACKS_PER_PARTICIPANT, Track};
+use super::{Context, RoomState, Started, TRACKS_PER_PARTICIPANT, Track, redundancy::Earlier};
 use crate::{
     MediaError, MediaEvent, TrackSpec,
     arena::Key,
@@ -164,7 +164,16 @@ impl RoomState {
 impl Track {
     pub(super) fn new(participant: ParticipantKey, spec: TrackSpec, origin: Option<Outlet>) -> Self {
         let muted = spec.muted;
-        Self { participant, spec, muted, started: None, origin, exports: Vec::new(), wanted: None }
+        Self {
+            participant,
+            spec,
+            muted,
+            started: None,
+            origin,
+            exports: Vec::new(),
+            earlier: Earlier::default(),
+            wanted: None,
+        }
     }
 
     /// Takes in what is known now. True: the core is to be told, as it is the first or differs.

@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use parley_media_core::{Codec, Forward, ParticipantKey, RtpIn, SenderReport, Spatial, TrackKey};
+use parley_media_core::{
+    Codec, Forward, ParticipantKey, Room, RtpIn, SenderReport, SlotKey, Spatial, TrackKey, red::Red,
+};
 use str0m::{
     media::{KeyframeRequestKind, Mid, Pt},
-    rtp::{ExtensionValues, RedDecoder, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
+    rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
 };
 
-use super::{Context, Origin, RoomState, Slot, relay::send};
+use super::{Context, Origin, RoomState, Slot, redundancy::Earlier, relay::send};
 use crate::{
     MediaEvent, StreamState,
     arena::Key,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// A packet on its way, with what is worked out at most once for all receivers.
-struct Outgoing<'a> {
+pub(super) struct Outgoing<'a> {
     packet: &'a RtpPacket,
     payload: InPayload,
     from: Origin,
@@ -27,6 +29,12 @@ struct Outgoing<'a> {
     vp8: Option<Vp8Descriptor>,
     /// The primary block of a redundant packet; `Some(None)` = there is none.
     primary: Option<Option<Arc<[u8]>>>,
+    /// It was lost, and is taken out of the packet after it.
+    recovered: bool,
+    /// The frames before it.
+    earlier: Earlier,
+    /// The last packet made with some of them, of which payload type and with how many.
+    packed: Option<(Pt, u8, Option<Arc<[u8]>>)>,
 }
 
 impl RoomState {
@@ -54,38 +62,45 @@ impl RoomState {
         incoming: &Incoming,
         packet: &RtpPacket,
     ) {
-        let rtp = RtpIn {
-            track,
-            spatial: incoming.spatial,
-            sequence: *packet.seq_no,
-            timestamp: packet.header.timestamp,
-            marker: packet.header.marker,
-            audio_level_dbov: packet.header.ext_vals.audio_level,
-            voice_activity: packet.header.ext_vals.voice_activity,
-            dependency_descriptor: descriptor::of(&packet.header.ext_vals),
-            sender_report: packet.last_sender_info.as_ref().and_then(sender_report),
-            payload: &packet.payload,
-        };
+        let rtp = rtp_in(track, incoming, packet);
+        let video = incoming.payload.params.spec().codec.is_video();
+        if incoming.payload.red {
+            self.recover(ctx, from, track, incoming, packet);
+        }
         let mut forwards = std::mem::take(&mut self.forwards);
         self.core.handle_rtp(&rtp, ctx.now, &mut forwards);
         self.dirty = true;
-        if !forwards.is_empty() {
+        let mut earlier = if video { Earlier::default() } else { self.earlier(track) };
+        let sent = !forwards.is_empty();
+        if sent {
             let payload = incoming.payload;
-            let video = payload.params.spec().codec.is_video();
             let vp8 = forwards.iter().any(|forward| forward.vp8.is_some());
             let vp8 = if vp8 { Vp8Descriptor::parse(&packet.payload).ok() } else { None };
-            let mut outgoing = Outgoing { packet, payload, from, video, vp8, primary: None };
+            let mut outgoing = Outgoing { video, vp8, earlier, ..Outgoing::new(packet, payload, from) };
             for forward in forwards.drain(..) {
                 self.write(ctx, &mut outgoing, &forward);
             }
+            earlier = outgoing.earlier;
         }
         self.forwards = forwards;
+        if !video {
+            self.note_sound(track, packet, earlier, sent);
+        }
     }
 
-    fn write(&mut self, ctx: &mut Context<'_>, outgoing: &mut Outgoing<'_>, forward: &Forward) {
+    pub(super) fn write(&mut self, ctx: &mut Context<'_>, outgoing: &mut Outgoing<'_>, forward: &Forward) {
         let Some(slot) = self.slots.get_mut(&forward.slot) else { return };
-        let (pt, payload) = match payload_for(slot, ctx, outgoing) {
+        let (pt, payload) = match payload_for(slot, ctx, &mut self.core, forward.slot, outgoing) {
+            // Whoever gets the redundancy has it from there.
+            OutPayload::Whole(_) | OutPayload::Redundant { .. } if outgoing.recovered => return,
             OutPayload::Whole(pt) => (pt, renumbered(&outgoing.packet.payload, forward)),
+            OutPayload::Redundant { plain, red } => match outgoing.packed(plain, forward.redundancy) {
+                Some(packed) => {
+                    ctx.metrics.redundant_out.inc();
+                    (red, packed)
+                }
+                None => (plain, Arc::clone(&outgoing.packet.payload)),
+            },
             OutPayload::Primary(pt) => match outgoing.primary() {
                 Some(primary) => (pt, primary),
                 None => return,
@@ -162,20 +177,76 @@ impl RoomState {
     }
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    fn new(packet: &'a RtpPacket, payload: InPayload, from: Origin) -> Self {
+        Self {
+            packet,
+            payload,
+            from,
+            video: false,
+            vp8: None,
+            primary: None,
+            recovered: false,
+            earlier: Earlier::default(),
+            packed: None,
+        }
+    }
+
+    /// A frame that was lost, out of the redundant `packet` after it.
+    pub(super) fn recovered(
+        packet: &'a RtpPacket,
+        payload: InPayload,
+        from: Origin,
+        frame: Arc<[u8]>,
+    ) -> Self {
+        Self { primary: Some(Some(frame)), recovered: true, ..Self::new(packet, payload, from) }
+    }
+
     fn primary(&mut self) -> Option<Arc<[u8]>> {
         let payload = &self.packet.payload;
-        self.primary
-            .get_or_insert_with(|| {
-                let blocks = RedDecoder::decode(payload).ok()?;
-                blocks.into_iter().find(|block| block.is_primary).map(|block| Arc::from(block.payload))
-            })
-            .clone()
+        self.primary.get_or_insert_with(|| Red::parse(payload).map(|red| Arc::from(red.primary))).clone()
+    }
+
+    /// The packet with frames before it, made once for all alike. `None`: without.
+    fn packed(&mut self, plain: Pt, count: u8) -> Option<Arc<[u8]>> {
+        if count == 0 {
+            return None;
+        }
+        if let Some((pt, with, packed)) = &self.packed
+            && (*pt, *with) == (plain, count)
+        {
+            return packed.clone();
+        }
+        let packed = self.earlier.pack(self.packet, plain, count);
+        self.packed = Some((plain, count, packed.clone()));
+        packed
+    }
+}
+
+/// The packet as the core sees it.
+pub(super) fn rtp_in<'a>(track: TrackKey, incoming: &Incoming, packet: &'a RtpPacket) -> RtpIn<'a> {
+    RtpIn {
+        track,
+        spatial: incoming.spatial,
+        sequence: *packet.seq_no,
+        timestamp: packet.header.timestamp,
+        marker: packet.header.marker,
+        audio_level_dbov: packet.header.ext_vals.audio_level,
+        voice_activity: packet.header.ext_vals.voice_activity,
+        dependency_descriptor: descriptor::of(&packet.header.ext_vals),
+        sender_report: packet.last_sender_info.as_ref().and_then(sender_report),
+        payload: &packet.payload,
     }
 }
 
 /// The payload type on a slot, remembered as long as packets of one stream come.
-fn payload_for(slot: &mut Slot, ctx: &mut Context<'_>, outgoing: &Outgoing<'_>) -> OutPayload {
+fn payload_for(
+    slot: &mut Slot,
+    ctx: &mut Context<'_>,
+    core: &mut Room,
+    key: SlotKey,
+    outgoing: &Outgoing<'_>,
+) -> OutPayload {
     let from = (outgoing.from, outgoing.payload.pt);
     if let Some((peer, pt, found)) = slot.payload
         && (peer, pt) == from
@@ -190,6 +261,7 @@ fn payload_for(slot: &mut Slot, ctx: &mut Context<'_>, outgoing: &Outgoing<'_>) 
         })
         .unwrap_or(OutPayload::Impossible);
     slot.payload = Some((from.0, from.1, found));
+    core.set_takes_redundancy(key, matches!(found, OutPayload::Redundant { .. }));
     found
 }
 

@@ -61,6 +61,9 @@ pub struct Client {
     /// Packets are counted and not kept.
     pub counting: bool,
     pub counted: u64,
+    /// One in so many datagrams of media does not arrive; 0 = all do.
+    pub loses: u64,
+    datagrams: u64,
     sequence: u64,
 }
 
@@ -109,6 +112,8 @@ impl Client {
             receiving: Vec::new(),
             counting: false,
             counted: 0,
+            loses: 0,
+            datagrams: 0,
             sequence: 1000,
         }
     }
@@ -254,6 +259,13 @@ impl Client {
         let (proto, local) = (self.local.proto(), self.local.addr());
         while let Some(read) = self.wire.receive(buffer) {
             for datagram in buffer[..read.length].chunks(read.stride.max(1)) {
+                // RTP and RTCP (RFC 7983).
+                if self.loses > 0 && matches!(datagram.first(), Some(128..192)) {
+                    self.datagrams += 1;
+                    if self.datagrams.is_multiple_of(self.loses) {
+                        continue;
+                    }
+                }
                 let Ok(receive) = Receive::new(proto, read.source, local, datagram) else { continue };
                 self.rtc.handle_input(Input::Receive(read.came, receive)).unwrap();
                 self.drain();
