@@ -34,7 +34,14 @@ pub(super) struct Outgoing<'a> {
     /// The frames before it.
     earlier: Earlier,
     /// The last packet made with some of them, of which payload type and with how many.
-    packed: Option<(Pt, u8, Option<Arc<[u8]>>)>,
+    packed: Option<Packed>,
+}
+
+/// A packet with frames before it, if there are any, for receivers of one kind.
+struct Packed {
+    plain: Pt,
+    count: u8,
+    payload: Option<Arc<[u8]>>,
 }
 
 impl RoomState {
@@ -212,14 +219,14 @@ impl<'a> Outgoing<'a> {
         if count == 0 {
             return None;
         }
-        if let Some((pt, with, packed)) = &self.packed
-            && (*pt, *with) == (plain, count)
+        if let Some(packed) = &self.packed
+            && (packed.plain, packed.count) == (plain, count)
         {
-            return packed.clone();
+            return packed.payload.clone();
         }
-        let packed = self.earlier.pack(self.packet, plain, count);
-        self.packed = Some((plain, count, packed.clone()));
-        packed
+        let payload = self.earlier.pack(self.packet, plain, count);
+        self.packed = Some(Packed { plain, count, payload: payload.clone() });
+        payload
     }
 }
 
