@@ -133,7 +133,62 @@ pub(crate) struct Numbers {
     pictures: Renumber,
     tl0: Counter,
     key_idx: Counter,
-    temporal: u8,
+    chains: Chains,
+}
+
+/// The temporal layers that are let through, as bits.
+///
+/// A receiver that knows references by these descriptors alone (libwebrtc's) takes the first frame
+/// of a layer since a keyframe only if it is in sync, and holds back whatever follows one that it
+/// cannot place: a layer without a beginning costs the picture all layers but the base. Encoders
+/// that keep to a rate leave out the frame after a large keyframe, and with it such a beginning.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chains {
+    /// Every frame of them since one in sync was let through, or is to come late.
+    open: u8,
+    /// They were wanted at the last keyframe, so one of them may have begun in what is missing since.
+    presumed: u8,
+}
+
+/// Layers 0 to `temporal`.
+fn up_to(temporal: u8) -> u8 {
+    u8::MAX >> (7 - temporal.min(7))
+}
+
+impl Chains {
+    fn key(&mut self, wanted: u8) {
+        *self = Self { open: up_to(0), presumed: up_to(wanted) };
+    }
+
+    /// Can a frame of the layer that is not in sync be decoded, and placed?
+    fn holds(self, temporal: u8) -> bool {
+        self.open & up_to(temporal) == up_to(temporal)
+    }
+
+    /// The next frame; `gap`: others before it are missing. Whether it is let through.
+    fn next(&mut self, descriptor: &Descriptor, temporal: u8, wanted: u8, gap: bool) -> bool {
+        if descriptor.starts_keyframe {
+            self.key(wanted);
+        }
+        self.open &= up_to(wanted);
+        self.presumed &= up_to(wanted);
+        if gap {
+            self.open |= self.presumed;
+        }
+        let layer = 1 << temporal;
+        let begins = descriptor.layer_sync && (descriptor.starts_frame || self.presumed & layer != 0);
+        if temporal <= wanted && begins {
+            self.open |= layer;
+            return true;
+        }
+        let whole = self.holds(temporal);
+        if !whole {
+            // What follows on the layer may need this frame.
+            self.open &= !layer;
+            self.presumed &= !layer;
+        }
+        whole
+    }
 }
 
 impl Numbers {
@@ -142,7 +197,7 @@ impl Numbers {
             pictures: Renumber::new(FIRST_PICTURE_ID),
             tl0: Counter::default(),
             key_idx: Counter::default(),
-            temporal: u8::MAX,
+            chains: Chains::default(),
         }
     }
 
@@ -151,7 +206,7 @@ impl Numbers {
         self.pictures.end();
         self.tl0.begin();
         self.key_idx.begin();
-        self.temporal = temporal;
+        self.chains.key(temporal);
     }
 
     /// `newest`: the packet is ahead of all others of the stream;
@@ -164,6 +219,7 @@ impl Numbers {
                 let stepped_back = newest && self.pictures.highest().is_some_and(|highest| picture < highest);
                 if stepped_back || !self.pictures.running() {
                     self.pictures.begin(picture);
+                    self.chains.key(temporal);
                 } else if self.thins(descriptor, picture, temporal) {
                     let joined = self.pictures.dropped(picture);
                     self.pictures.skip(picture, false);
@@ -189,19 +245,9 @@ impl Numbers {
         let Some(temporal) = descriptor.temporal else { return false };
         let highest = self.pictures.highest().unwrap_or(picture);
         if picture <= highest {
-            return picture < highest && temporal > self.temporal;
+            return picture < highest && !self.chains.holds(temporal);
         }
-        if descriptor.starts_keyframe || wanted < self.temporal {
-            self.temporal = wanted;
-        } else if wanted > self.temporal
-            && temporal == self.temporal + 1
-            && descriptor.layer_sync
-            && descriptor.starts_frame
-        {
-            // One layer at a time, where it needs nothing that was not sent.
-            self.temporal = temporal;
-        }
-        temporal > self.temporal
+        !self.chains.next(descriptor, temporal, wanted, picture > highest + 1)
     }
 }
 

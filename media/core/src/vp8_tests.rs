@@ -87,9 +87,50 @@ fn a_higher_temporal_layer_starts_where_it_is_in_sync() {
     numbers.begin(0);
     numbers.judge(&packet(100, 1, 0, false, true), true, 0);
     assert!(matches!(numbers.judge(&packet(101, 1, 1, false, false), true, 2), Verdict::Thin { .. }));
-    assert!(matches!(numbers.judge(&packet(102, 1, 2, true, false), true, 2), Verdict::Thin { .. }));
-    assert_eq!(picture_of(numbers.judge(&packet(103, 1, 1, true, false), true, 2)), Some(2));
-    assert_eq!(picture_of(numbers.judge(&packet(104, 1, 2, true, false), true, 2)), Some(3));
+    assert_eq!(picture_of(numbers.judge(&packet(102, 1, 2, true, false), true, 2)), Some(2));
+    assert!(matches!(numbers.judge(&packet(103, 1, 2, false, false), true, 2), Verdict::Thin { .. }));
+    assert_eq!(picture_of(numbers.judge(&packet(104, 1, 1, true, false), true, 2)), Some(3));
+    let thinned = numbers.judge(&packet(105, 1, 2, false, false), true, 2);
+    assert!(matches!(thinned, Verdict::Thin { .. }), "it may need 103");
+    assert_eq!(picture_of(numbers.judge(&packet(106, 1, 2, true, false), true, 2)), Some(4));
+    assert_eq!(picture_of(numbers.judge(&packet(107, 1, 2, false, false), true, 2)), Some(5));
+}
+
+/// Temporal layer and Y bit of Chromium's pictures, over and over from each keyframe on.
+const PATTERN: [(u8, bool); 8] =
+    [(0, false), (2, true), (1, true), (2, false), (0, false), (2, false), (1, false), (2, false)];
+
+#[test]
+fn a_layer_whose_beginning_the_encoder_left_out_stays_closed_until_the_next() {
+    let mut numbers = Numbers::new();
+    numbers.begin(2);
+    let mut picture = 100;
+    let mut sent = Vec::new();
+    for (place, (temporal, sync)) in PATTERN.iter().chain(&PATTERN).enumerate() {
+        if place == 1 {
+            continue; // Nothing is missing in the numbers: the picture was never encoded.
+        }
+        let verdict = numbers.judge(&packet(picture, 1, *temporal, *sync, place == 0), true, 2);
+        picture += 1;
+        if picture_of(verdict).is_some() {
+            sent.push(place);
+        }
+    }
+    assert_eq!(sent, [0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15]);
+}
+
+#[test]
+fn what_is_lost_may_have_begun_a_layer() {
+    let mut numbers = Numbers::new();
+    numbers.begin(2);
+    numbers.judge(&packet(100, 1, 0, false, true), true, 2);
+    assert_eq!(picture_of(numbers.judge(&packet(102, 1, 1, true, false), true, 2)), Some(3));
+    assert_eq!(picture_of(numbers.judge(&packet(103, 1, 2, false, false), true, 2)), Some(4));
+    assert_eq!(picture_of(numbers.judge(&packet(101, 1, 2, true, false), false, 2)), Some(2), "sent again");
+    // Not a layer that was not wanted.
+    numbers.begin(1);
+    numbers.judge(&packet(7, 1, 0, false, true), true, 1);
+    assert!(matches!(numbers.judge(&packet(9, 1, 2, false, false), true, 2), Verdict::Thin { .. }));
 }
 
 #[test]
@@ -113,7 +154,65 @@ fn a_step_back_in_new_packets_starts_a_new_row() {
     assert_eq!(picture_of(numbers.judge(&packet(501, 1, 0, false, false), true, 3)), Some(3));
 }
 
+/// Places frames as libwebrtc's receiver does: what it cannot place it holds back, and with it
+/// what comes after on the same layers.
+#[derive(Default)]
+struct Receiver {
+    newest: [Option<u16>; 3],
+    held_back: Vec<u16>,
+}
+
+impl Receiver {
+    fn places(&mut self, picture: u16, temporal: u8, sync: bool, key: bool) -> bool {
+        if key {
+            *self = Self::default();
+        }
+        let needed = &self.newest[..=usize::from(temporal)];
+        let whole = || {
+            needed
+                .iter()
+                .all(|newest| newest.is_some_and(|newest| !self.held_back.iter().any(|held| *held > newest)))
+        };
+        let placed = temporal == 0 || sync || whole();
+        if placed {
+            self.newest[usize::from(temporal)] = Some(picture);
+        } else {
+            self.held_back.push(picture);
+        }
+        placed
+    }
+}
+
 proptest! {
+    /// Whatever the encoder leaves out and however the wish changes, what goes out can be placed.
+    #[test]
+    fn a_receiver_places_every_frame(
+        plan in proptest::collection::vec((0u8..12, any::<bool>(), 0u8..4), 1..200),
+    ) {
+        let (mut numbers, mut receiver) = (Numbers::new(), Receiver::default());
+        let (mut picture, mut place, mut wanted) = (500, 0, 2);
+        numbers.begin(wanted);
+        for (number, (event, left_out, wish)) in plan.into_iter().enumerate() {
+            let key = number == 0 || event == 0;
+            if event == 1 {
+                wanted = wish;
+            }
+            place = if key { 0 } else { (place + 1) % PATTERN.len() };
+            let (temporal, sync) = PATTERN[place];
+            if left_out && temporal > 0 {
+                continue;
+            }
+            picture += 1;
+            let verdict = numbers.judge(&packet(picture, 1, temporal, sync, key), true, wanted);
+            if let Some(out) = picture_of(verdict) {
+                prop_assert!(temporal <= wanted);
+                prop_assert!(receiver.places(out, temporal, sync, key), "{} on {temporal}", picture);
+            } else {
+                prop_assert!(temporal > 0, "the base is always sent");
+            }
+        }
+    }
+
     #[test]
     fn never_panics(payloads in proptest::collection::vec(
         (proptest::collection::vec(any::<u8>(), 0..12), any::<bool>(), 0u8..4), 0..60,
