@@ -78,7 +78,7 @@ impl DirectSend<'_> {
             return DirectWrite::NoStream;
         };
         stream.write_rtp(rtp);
-        drop(self.rtc.readiness.wake());
+        self.rtc.readiness.wake().no_transport();
         DirectWrite::Queued
     }
 }

@@ -790,12 +790,12 @@ pub mod rtp {
     pub use crate::rtp_::{AbsCaptureTime, ExtensionValues, UserExtensionValues};
     pub use crate::rtp_::{Extension, ExtensionMap, ExtensionSerializer};
 
+    pub use crate::lane::{DirectSend, DirectWrite};
     pub use crate::packet::{
         RedBlock, RedDecoder, RedEncoder, RedundantBlock, Vp8Descriptor, Vp8DescriptorError,
         Vp8Patch, Vp8PatchBuilder, Vp8PatchError,
     };
     pub use crate::rtp_::{RtpHeader, SeqNo, Ssrc, VideoOrientation};
-    pub use crate::lane::{DirectSend, DirectWrite};
     pub use crate::streams::{
         RtpPacket, RtpWrite, StreamPaused, StreamRx, StreamTx, StreamTxQueueInfo,
     };
@@ -950,6 +950,8 @@ pub struct Rtc {
     // Last timeout returned by `poll_output`, reused while the readiness says
     // the timeout is still valid.
     cached_timeout: Instant,
+    // The part of that which is of ICE, DTLS, SCTP and the channels.
+    transport_timeout: (Option<Instant>, Reason),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -1334,6 +1336,7 @@ impl Rtc {
             fingerprint_verification: config.fingerprint_verification,
             close_dtls_started: false,
             readiness: Readiness::armed(),
+            transport_timeout: (None, Reason::NotHappening),
             cached_timeout: start,
         })
     }
@@ -1657,7 +1660,10 @@ impl Rtc {
             return Ok(Some(Output::Timeout(self.poll_timeout())));
         }
 
-        while let Some(e) = self.ice.poll_event() {
+        // A packet or a timer of the session moves nothing else; most polls follow from these.
+        let transport = self.readiness.wants_transport();
+
+        while transport && let Some(e) = self.ice.poll_event() {
             match e {
                 IceAgentEvent::IceRestart(_) => {
                     //
@@ -1695,7 +1701,7 @@ impl Rtc {
         // Handle DTLS timeout before polling output so any retransmit packets
         // queued by dimpl and the re-armed flight timer are picked up by the
         // poll loop below in the same iteration.
-        if let Some(timeout) = self.next_dtls_timeout {
+        if let Some(timeout) = self.next_dtls_timeout.filter(|_| transport) {
             if timeout <= self.last_now {
                 self.next_dtls_timeout = None;
 
@@ -1710,7 +1716,7 @@ impl Rtc {
 
         // Poll DTLS output - collect packets, handle events
         let mut just_connected = false;
-        loop {
+        while transport {
             match self.dtls.poll_output(&mut self.dtls_buf) {
                 DtlsOutput::Packet(_) => {
                     unreachable!("We don't expect DTLS packets here since we use poll_packet");
@@ -1794,7 +1800,7 @@ impl Rtc {
             return Ok(Some(Output::Event(Event::Connected)));
         }
 
-        while let Some(e) = self.sctp.poll() {
+        while transport && let Some(e) = self.sctp.poll() {
             match e {
                 SctpEvent::Transmit { mut packets } => {
                     if let Some(v) = packets.front() {
@@ -1891,13 +1897,13 @@ impl Rtc {
             }));
         }
 
-        if let Some(v) = self.ice.poll_transmit() {
+        if transport && let Some(v) = self.ice.poll_transmit() {
             return Ok(Some(Output::Transmit(v)));
         }
 
         if let Some(send) = &self.send_addr {
             // These can only be sent after we got an ICE connection.
-            if let Some(contents) = self.dtls.poll_packet() {
+            if transport && let Some(contents) = self.dtls.poll_packet() {
                 return Ok(Some(Output::Transmit(send.transmit(contents))));
             }
 
@@ -1933,13 +1939,18 @@ impl Rtc {
     // Called only after the output pipeline has drained.
     fn poll_timeout(&mut self) -> Instant {
         if self.readiness.wants_timeout() {
+            if self.readiness.wants_transport_timeout() {
+                self.transport_timeout = (None, Reason::NotHappening)
+                    .soonest((self.next_dtls_timeout, Reason::DTLS))
+                    .soonest((self.ice.poll_timeout(), Reason::Ice))
+                    .soonest((self.sctp.poll_timeout(), Reason::Sctp))
+                    .soonest((self.chan.poll_timeout(&self.sctp), Reason::Channel));
+                self.readiness.clear_transport_timeout();
+            }
             let stats_timeout = self.stats.as_mut().and_then(|s| s.poll_timeout());
-            let time_and_reason = (None, Reason::NotHappening)
-                .soonest((self.next_dtls_timeout, Reason::DTLS))
-                .soonest((self.ice.poll_timeout(), Reason::Ice))
+            let time_and_reason = self
+                .transport_timeout
                 .soonest(self.session.poll_timeout())
-                .soonest((self.sctp.poll_timeout(), Reason::Sctp))
-                .soonest((self.chan.poll_timeout(&self.sctp), Reason::Channel))
                 .soonest((stats_timeout, Reason::Stats));
 
             let time = time_and_reason.0.unwrap_or_else(not_happening);
@@ -2154,17 +2165,25 @@ impl Rtc {
             peer_bytes_rx,
             peer_bytes_tx,
             readiness,
+            transport_timeout,
             ..
         } = self;
 
-        // ICE is an external crate and can't be handed a `Wake`. Driving it can
-        // transmit and re-arm timers, so arm both on its behalf at the boundary.
-        ice.handle_timeout(now);
-        drop(readiness.wake());
+        let due = transport_timeout.0.is_some_and(|at| at <= now);
+        if due || readiness.wants_transport() || readiness.wants_transport_timeout() {
+            // ICE is an external crate and can't be handed a `Wake`. Driving it can
+            // transmit and re-arm timers, so arm both on its behalf at the boundary.
+            ice.handle_timeout(now);
+            drop(readiness.wake());
 
-        sctp.handle_timeout(now, &mut readiness.wake());
-        chan.handle_timeout(now, sctp, &mut readiness.wake());
-        session.handle_timeout(now, &mut readiness.wake())?;
+            sctp.handle_timeout(now, &mut readiness.wake());
+            chan.handle_timeout(now, sctp, &mut readiness.wake());
+        }
+        {
+            let mut wake = readiness.wake();
+            wake.no_transport();
+            session.handle_timeout(now, &mut wake)?;
+        }
 
         if let Some(stats) = stats {
             if stats.wants_timeout(now) {
@@ -2188,7 +2207,7 @@ impl Rtc {
 
                 // A stats snapshot surfaces as an event and re-arms the stats
                 // timer.
-                drop(readiness.wake());
+                readiness.wake().no_transport();
                 stats.do_handle_timeout(&mut snapshot);
             }
         }
@@ -2234,8 +2253,16 @@ impl Rtc {
                 let _wake = readiness.wake();
                 dtls.handle_receive(dtls_packet)?;
             }
-            Rtp(rtp) => session.handle_rtp_receive(recv_time, rtp, &mut readiness.wake()),
-            Rtcp(rtcp) => session.handle_rtcp_receive(recv_time, rtcp, &mut readiness.wake()),
+            Rtp(rtp) => {
+                let mut wake = readiness.wake();
+                wake.no_transport();
+                session.handle_rtp_receive(recv_time, rtp, &mut wake);
+            }
+            Rtcp(rtcp) => {
+                let mut wake = readiness.wake();
+                wake.no_transport();
+                session.handle_rtcp_receive(recv_time, rtcp, &mut wake);
+            }
         }
 
         Ok(())

@@ -68,6 +68,7 @@ impl<'a> RtcMut<'a> {
             rtc: self.rtc,
             events: true,
             timeout: true,
+            transport: true,
         }
     }
 }
@@ -102,6 +103,7 @@ pub(crate) struct Mutation<'a> {
     rtc: &'a mut Rtc,
     events: bool,
     timeout: bool,
+    transport: bool,
 }
 
 impl Mutation<'_> {
@@ -113,6 +115,11 @@ impl Mutation<'_> {
     /// Assert this mutation moved no timer.
     pub(crate) fn no_timeout(&mut self) {
         self.timeout = false;
+    }
+
+    /// Assert this mutation reached nothing but the session.
+    pub(crate) fn no_transport(&mut self) {
+        self.transport = false;
     }
 }
 
@@ -139,6 +146,9 @@ impl Drop for Mutation<'_> {
         if !self.timeout {
             wake.no_timeout();
         }
+        if !self.transport {
+            wake.no_transport();
+        }
     }
 }
 
@@ -151,6 +161,9 @@ impl Drop for Mutation<'_> {
 pub(crate) struct Readiness {
     events: bool,
     timeout: bool,
+    // The same two for what is beside the session: ICE, DTLS, SCTP and the channels.
+    transport: bool,
+    transport_timeout: bool,
 }
 
 impl Readiness {
@@ -159,7 +172,22 @@ impl Readiness {
         Readiness {
             events: true,
             timeout: true,
+            transport: true,
+            transport_timeout: true,
         }
+    }
+
+    /// Whether something beside the session may have output. Implies [`Self::wants_events`].
+    pub(crate) fn wants_transport(&self) -> bool {
+        self.transport
+    }
+
+    pub(crate) fn wants_transport_timeout(&self) -> bool {
+        self.transport_timeout
+    }
+
+    pub(crate) fn clear_transport_timeout(&mut self) {
+        self.transport_timeout = false;
     }
 
     pub(crate) fn wants_events(&self) -> bool {
@@ -172,6 +200,7 @@ impl Readiness {
 
     pub(crate) fn clear_events(&mut self) {
         self.events = false;
+        self.transport = false;
     }
 
     pub(crate) fn clear_timeout(&mut self) {
@@ -184,6 +213,7 @@ impl Readiness {
             readiness: self,
             events: true,
             timeout: true,
+            transport: true,
         }
     }
 }
@@ -199,6 +229,7 @@ pub(crate) struct Wake<'a> {
     readiness: &'a mut Readiness,
     events: bool,
     timeout: bool,
+    transport: bool,
 }
 
 impl Wake<'_> {
@@ -213,12 +244,20 @@ impl Wake<'_> {
     pub(crate) fn no_timeout(&mut self) {
         self.timeout = false;
     }
+
+    /// Assert this path reached nothing but the session and the statistics: ICE,
+    /// DTLS, SCTP and the channels are as they were.
+    pub(crate) fn no_transport(&mut self) {
+        self.transport = false;
+    }
 }
 
 impl Drop for Wake<'_> {
     fn drop(&mut self) {
         self.readiness.events |= self.events;
         self.readiness.timeout |= self.timeout;
+        self.readiness.transport |= self.events && self.transport;
+        self.readiness.transport_timeout |= self.timeout && self.transport;
     }
 }
 
@@ -228,6 +267,8 @@ impl Readiness {
         Self {
             events: false,
             timeout: false,
+            transport: false,
+            transport_timeout: false,
         }
     }
 }
@@ -327,7 +368,11 @@ mod tests {
     fn narrowing_preserves_other_operations() {
         for events in [false, true] {
             for timeout in [false, true] {
-                let mut readiness = Readiness { events, timeout };
+                let mut readiness = Readiness {
+                    events,
+                    timeout,
+                    ..Readiness::idle()
+                };
                 {
                     let mut wake = readiness.wake();
                     wake.no_events();

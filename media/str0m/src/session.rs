@@ -297,8 +297,10 @@ impl Session {
             return Ok(());
         }
 
-        // Payload ready media.
-        self.do_payload(now)?;
+        // Payload ready media. In RTP mode the application does that.
+        if !self.rtp_mode {
+            self.do_payload(now)?;
+        }
 
         let sender_ssrc = self.streams.first_ssrc_local();
 
@@ -1433,14 +1435,21 @@ impl Session {
             };
         }
 
-        self.update_receive_recovery();
+        if !self.rtp_mode {
+            self.update_receive_recovery();
+        }
         let feedback_at = self.regular_feedback_at();
         let nack_at = self.nack_at();
         let twcc_at = self.twcc_at();
         let pacing_at = self.pacer.poll_timeout();
-        let packetize_at = self.medias.iter().filter_map(|m| m.poll_timeout()).min();
-        let receive_at = self
-            .medias
+        // In RTP mode nothing is packetized or put in order here.
+        let framed = if self.rtp_mode {
+            &mut []
+        } else {
+            self.medias.as_mut_slice()
+        };
+        let packetize_at = framed.iter().filter_map(|m| m.poll_timeout()).min();
+        let receive_at = framed
             .iter_mut()
             .filter_map(|media| media.poll_receive_timeout(self.reordering_timeout_audio))
             .min();

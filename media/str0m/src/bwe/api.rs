@@ -89,6 +89,7 @@ impl<'a> Bwe<'a> {
         // Reconfiguring BWE only re-arms the estimator/pacer timers; any probing
         // padding is produced later from the timeout path, so no event is queued.
         m.no_events();
+        m.no_transport();
     }
 
     /// Reset the BWE with a new init_bitrate
@@ -103,5 +104,6 @@ impl<'a> Bwe<'a> {
         m.session.reset_bwe(init_bitrate);
         // Resetting the estimator moves no output, only timers.
         m.no_events();
+        m.no_transport();
     }
 }

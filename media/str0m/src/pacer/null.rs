@@ -23,7 +23,11 @@ pub struct NullPacer {
 impl NullPacer {
     /// Whether nothing waits to be polled.
     pub(crate) fn is_direct_open(&self) -> bool {
-        self.unsent_since.is_none() && self.queue_states.iter().all(|q| q.snapshot.packet_count == 0)
+        self.unsent_since.is_none()
+            && self
+                .queue_states
+                .iter()
+                .all(|q| q.snapshot.packet_count == 0)
     }
 }
 
