@@ -195,3 +195,41 @@ fn metrics_have_a_listener_of_their_own() {
     assert!(!server.get("/metrics").1.contains("parley_media"), "not where everybody can read it");
     assert_eq!(server.terminate(), Some(0));
 }
+
+/// Bounds on what a participant costs the server, with which docs/performance.md is kept. What is there at present is
+/// half of it at most: the rest is for other machines.
+#[test]
+fn a_participant_is_small_at_rest_and_in_a_call() {
+    const IDLE_KIB: u64 = 300;
+    const CALL_KIB: u64 = 1_024;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--dev", "--set", "media.workers=1"]);
+    let (url, pid) = (format!("ws://{}", server.address.trim()), server.child.id().to_string());
+    let file = folder.path().join("report.json");
+    let output = run(&[
+        "loadtest",
+        "--url",
+        &url,
+        "--scenario",
+        "fanout",
+        "--watchers",
+        "40",
+        "--warm-up",
+        "1",
+        "--seconds",
+        "4",
+        "--server-pid",
+        &pid,
+        "--json",
+        file.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(report["failed_joins"], 0, "{report}");
+    assert!(report["delivered_packets"].as_u64().unwrap() > 1_000, "{report}");
+    for (figure, most) in [("memory_per_idle_peer_bytes", IDLE_KIB), ("memory_per_peer_bytes", CALL_KIB)] {
+        let bytes = report[figure].as_u64().unwrap();
+        // A server that took nothing for forty participants was not looked at.
+        assert!(bytes > 10 * 1_024 && bytes < most * 1_024, "{figure}: {bytes}");
+    }
+}

@@ -16,8 +16,8 @@ use crate::token::ApiKey;
 /// Bytes of an answer.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 const ANSWER: Duration = Duration::from_secs(3);
-/// How often is asked, in hope that the last have gone.
-const TRIES: u32 = 20;
+/// How often is asked, in hope that the last have gone: longer than a server waits for one that was cut off (20 s here).
+const TRIES: u32 = 120;
 const BETWEEN: Duration = Duration::from_millis(250);
 
 /// Participants still listed in rooms whose names begin with `prefix`, after some patience. `None` when the server

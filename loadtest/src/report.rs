@@ -44,6 +44,8 @@ pub struct Sample {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChurnReport {
     pub leaves: u64,
+    /// Of these, without a word.
+    pub cut_off: u64,
     pub joins: u64,
     pub failed_joins: u64,
 }

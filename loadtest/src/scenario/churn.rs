@@ -36,7 +36,10 @@ impl Churn {
         self.next += self.interval;
         let index = self.numbers.below(crowd.planned() as u64);
         self.report.leaves += 1;
-        if crowd.replace(usize::try_from(index).unwrap_or(0)).await {
+        // Every second one is cut off without a word, as by a flat battery.
+        let cut = self.report.leaves % 2 == 0;
+        self.report.cut_off += u64::from(cut);
+        if crowd.replace(usize::try_from(index).unwrap_or(0), cut).await {
             self.report.joins += 1;
         } else {
             self.report.failed_joins += 1;

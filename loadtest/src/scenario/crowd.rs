@@ -202,10 +202,14 @@ impl Crowd {
         }
     }
 
-    /// One participant leaves and another takes its place and role; true when that joined.
-    pub(super) async fn replace(&mut self, index: usize) -> bool {
+    /// One participant leaves, or is cut off, and another takes its place and role; true when that joined.
+    pub(super) async fn replace(&mut self, index: usize, cut: bool) -> bool {
         if let Some(client) = self.members[index].take() {
-            client.leave().await;
+            if cut {
+                drop(client);
+            } else {
+                client.leave().await;
+            }
         }
         self.generation += 1;
         let (index, joined) = self.join(index).await;

@@ -21,10 +21,16 @@ pub fn key() -> ApiKey {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut SignalingConfig)) -> Self {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let config = MediaConfig { udp_port: 0, bind: vec![loopback], ..MediaConfig::default() };
         let media = Media::start(config).unwrap();
-        let signaling = Signaling::new(SignalingConfig::new("devkey", "secret"), media.clone());
+        let mut config = SignalingConfig::new("devkey", "secret");
+        change(&mut config);
+        let signaling = Signaling::new(config, media.clone());
         let mut events = signaling.events().unwrap();
         tokio::spawn(async move { while events.recv().await.is_some() {} });
         let listener = tokio::net::TcpListener::bind((loopback, 0)).await.unwrap();
