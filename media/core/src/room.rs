@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Forward, LinkStats, Output, PartKey, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial,
+    Forward, LinkStats, Output, Overload, PartKey, ParticipantKey, RtpIn, SlotKey, SlotSettings, Spatial,
     TimeoutReason, TrackConfig, TrackKey,
     allocator::Candidate,
     audible::Audible,
@@ -56,6 +56,7 @@ pub struct Room {
     throttle: Throttle,
     timers: Timers,
     outputs: Outputs,
+    overload: Overload,
     /// Room for allocation to work in, kept to spare the allocator.
     candidates: Vec<Candidate>,
 }
@@ -86,6 +87,19 @@ impl Room {
     /// if it is not set. Others are withheld, but on slots with a priority above 0.
     pub fn set_voices(&mut self, voices: usize) {
         self.audible.set_limit(voices);
+    }
+
+    /// The server gets short of time, or has more of it again: from now on that is left out of what
+    /// is sent which [`Overload`] says. Receivers of pictures that pause are told as usual.
+    pub fn set_overload(&mut self, overload: Overload, now: Instant) {
+        if std::mem::replace(&mut self.overload, overload) != overload {
+            self.apply_overload(now);
+        }
+    }
+
+    /// Pictures that are paused for [`Overload`].
+    pub fn shed(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.grant.shed).count()
     }
 
     pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {

@@ -50,6 +50,8 @@ pub(crate) struct Grant {
     pub rose_at: Option<Instant>,
     /// What was told: is the stream paused?
     pub paused: bool,
+    /// It is paused because the server is short of time.
+    pub shed: bool,
 }
 
 /// See the module's documentation.

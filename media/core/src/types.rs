@@ -203,6 +203,20 @@ pub enum Output {
     Quality { participant: ParticipantKey, quality: ConnectionQuality, score: f32 },
 }
 
+/// How short of time the server is, and so what of pictures is left out. Sound never is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overload {
+    /// It keeps up.
+    #[default]
+    None,
+    /// Pictures without their upper temporal layers.
+    Thin,
+    /// Only screens, and what clients gave a priority; other pictures are paused.
+    Few,
+    /// Sound alone.
+    SoundOnly,
+}
+
 /// Why [`crate::Room::poll_timeout`] wants to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutReason {

@@ -41,6 +41,7 @@ mod layout;
 mod metrics;
 mod negotiation;
 mod outgoing;
+mod overload;
 mod path;
 mod peer;
 mod probe;

@@ -166,12 +166,20 @@ metrics! {
         nacks_received,
         /// Packets lost on the way to subscribers, by their reports.
         lost_downstream,
+        /// Participants refused because the worker did not keep up.
+        dropped_joins,
+        /// Times that less was sent because the worker did not keep up.
+        overload_raised,
         /// Microseconds in which the worker was busy.
         busy_micros,
     }
     gauges {
         /// Rooms open.
         rooms,
+        /// What is left out because the worker does not keep up: 0 nothing, 1 frames, 2 cameras, 3 all pictures.
+        overload_level,
+        /// Video streams to subscribers that are paused for that.
+        video_shed,
         /// Participants.
         participants,
         /// Peer connections.
@@ -188,7 +196,7 @@ metrics! {
         video_waiting,
     }
     histograms {
-        /// Seconds from the arrival of a packet to the system call that sends it on.
+        /// Seconds from the arrival of a packet at the socket to the system call that sends it on.
         forward_delay_seconds: DELAYS,
         /// Round-trip times of connections, seconds; each connection every two seconds.
         round_trip_seconds: TIMES,

@@ -18,7 +18,7 @@ use std::{
 };
 
 use parley_media_core::{
-    Codec, Forward, LinkStats, Output, PartKey, ParticipantKey, Room, SlotKey, Spatial, TrackKey,
+    Codec, Forward, LinkStats, Output, Overload, PartKey, ParticipantKey, Room, SlotKey, Spatial, TrackKey,
 };
 use str0m::{
     Rtc,
@@ -208,6 +208,7 @@ pub(crate) struct RoomState {
     by_section: HashMap<(Key, Mid), SlotKey>,
     next_slot: u32,
     forwards: Vec<Forward>,
+    overload: Overload,
     pub(crate) armed: Armed,
     /// Waits for [`RoomState::flush`].
     pub(crate) dirty: bool,
@@ -229,9 +230,22 @@ impl RoomState {
             by_section: HashMap::new(),
             next_slot: 0,
             forwards: Vec::new(),
+            overload: Overload::None,
             armed: Armed::default(),
             dirty: false,
         }
+    }
+
+    /// Leaves out of pictures what the worker has no time for.
+    pub(crate) fn set_overload(&mut self, ctx: &Context<'_>, overload: Overload) {
+        self.overload = overload;
+        self.core.set_overload(overload, ctx.now);
+        self.dirty = true;
+    }
+
+    /// Pictures that are paused for that.
+    pub(crate) fn shed(&self) -> usize {
+        self.core.shed()
     }
 
     pub(crate) fn participants(&self) -> usize {
@@ -266,6 +280,10 @@ impl RoomState {
     ) -> Result<(), MediaError> {
         if self.participants.contains_key(&participant) {
             return Err(MediaError::Limit("the participant has joined already"));
+        }
+        if self.overload >= Overload::Few {
+            ctx.metrics.dropped_joins.inc();
+            return Err(MediaError::Limit("the server does not keep up and takes nobody in"));
         }
         if self.participants.len() >= PARTICIPANTS_MAX {
             return Err(MediaError::Limit("participants of a room"));

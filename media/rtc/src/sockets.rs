@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
 };
 
 use mio::{Interest, Registry, Token, event::Event, net::UdpSocket};
@@ -24,6 +25,8 @@ const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 const SEND_BATCH_BYTES: usize = 60 * 1024;
 /// The kernel takes no more segments in one call (UDP_MAX_SEGMENTS).
 const SEND_BATCH_SEGMENTS: usize = 64;
+/// No datagram has waited longer; the socket's buffer is full long before.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Addresses announced per worker; clients check each of them.
 const CANDIDATES_MAX: usize = 8;
 
@@ -75,6 +78,20 @@ pub(crate) struct Sockets {
     pub(crate) streams: Streams,
 }
 
+/// How long received datagrams have waited in the kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wait {
+    pub(crate) longest: Duration,
+    sum: Duration,
+    count: u32,
+}
+
+impl Wait {
+    pub(crate) fn mean(&self) -> Duration {
+        self.sum.checked_div(self.count).unwrap_or_default()
+    }
+}
+
 /// Room for one batch of received datagrams.
 pub(crate) struct Received {
     bytes: Vec<u8>,
@@ -96,6 +113,20 @@ impl Received {
     /// Holds nothing; stands in while the other is read.
     pub(crate) fn empty() -> Self {
         Self { bytes: Vec::new(), meta: [RecvMeta::default(); BATCH_SIZE], filled: 0, local: 0 }
+    }
+
+    /// Adds how long the datagrams of the last batch have waited in the kernel. Zero where it does
+    /// not say when they came.
+    pub(crate) fn add_wait(&self, now: SystemTime, wait: &mut Wait) {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for meta in self.meta.iter().take(self.filled) {
+            // A clock that was set meanwhile tells nonsense: it is bounded by what a buffer can hold.
+            let waited = meta.timestamp.map_or(Duration::ZERO, |came| now.saturating_sub(came).min(WAIT_MAX));
+            let count = u32::try_from(meta.len.div_ceil(meta.stride.max(1))).unwrap_or(u32::MAX);
+            wait.longest = wait.longest.max(waited);
+            wait.sum += waited * count;
+            wait.count += count;
+        }
     }
 
     /// (source, address it was sent to, datagram) of each datagram of the last batch.

@@ -20,6 +20,7 @@ use std::{
 };
 
 use mio::{Events as Polled, Poll, Token, Waker};
+use parley_media_core::Overload;
 use str0m::Event;
 use tokio::sync::mpsc;
 
@@ -30,6 +31,7 @@ use crate::{
     demux::Demux,
     handle::Link,
     metrics::Metrics,
+    overload::Lateness,
     peer::Peer,
     probe::Probes,
     room::{Context, RoomState},
@@ -75,6 +77,9 @@ pub(crate) struct Worker {
     ending: Vec<(Key, &'static str)>,
     events: Vec<Event>,
     next_tick: Instant,
+    lateness: Lateness,
+    /// What is left out for want of time.
+    overload: Overload,
     /// The inbox was not emptied in the last turn.
     relay_waits: bool,
     stopping: bool,
@@ -111,6 +116,8 @@ impl Worker {
             ending: Vec::new(),
             events: Vec::new(),
             next_tick: Instant::now() + TICK,
+            lateness: Lateness::new(Instant::now()),
+            overload: Overload::None,
             relay_waits: false,
             stopping: false,
         };
@@ -138,8 +145,9 @@ impl Worker {
                 self.sockets.event(event);
             }
             let (began, forwarded) = (Instant::now(), link.metrics.rtp_out.value());
-            self.turn(link, began);
-            note_turn(&link.metrics, began.elapsed(), link.metrics.rtp_out.value() - forwarded);
+            let wait = self.turn(link, began);
+            let forwarded = link.metrics.rtp_out.value() - forwarded;
+            note_turn(&link.metrics, began.elapsed(), wait.mean(), forwarded);
         }
         self.close_all(link);
     }
@@ -152,6 +160,21 @@ impl Worker {
         let now = Instant::now();
         let tick = self.next_tick.saturating_duration_since(now);
         self.timers.sleep(now).map_or(tick, |sleep| sleep.min(tick))
+    }
+
+    /// Leaves out what is to be left out at this level, in all rooms.
+    fn set_overload(&mut self, overload: Overload, metrics: &Metrics, now: Instant) {
+        let before = std::mem::replace(&mut self.overload, overload);
+        if overload > before {
+            tracing::warn!(?overload, "a media worker does not keep up; less is sent");
+            metrics.overload_raised.inc();
+        } else {
+            tracing::info!(?overload, "a media worker has time again");
+        }
+        metrics.overload_level.set(overload as u64);
+        for key in self.rooms.keys() {
+            self.with_room(key, metrics, now, |room, ctx| room.set_overload(ctx, overload));
+        }
     }
 
     /// A room, and what it works on.
@@ -188,12 +211,12 @@ impl Worker {
     }
 }
 
-/// Counts a turn. Packets are read at its beginning and sent at its end, so that its time is what
-/// they were held up here.
-fn note_turn(metrics: &Metrics, took: Duration, forwarded: u64) {
+/// Counts a turn. Packets are read at its beginning and sent at its end, so that its time and what
+/// they had waited before is what they were held up here.
+fn note_turn(metrics: &Metrics, took: Duration, waited: Duration, forwarded: u64) {
     metrics.busy_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     if forwarded > 0 {
-        metrics.forward_delay_seconds.observe_many(took.as_secs_f64(), forwarded);
+        metrics.forward_delay_seconds.observe_many((waited + took).as_secs_f64(), forwarded);
     }
     if took > TURN_LATE {
         metrics.late_turns.inc();

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::Room;
 use crate::{
-    Output, ParticipantKey, Spatial, TrackKey,
+    Output, Overload, ParticipantKey, Source, Spatial, TrackKey,
     allocator::{self, Candidate, Rank, Rise},
-    ladder::{self, ALL_TEMPORAL, Ladder},
+    ladder::{self, ALL_TEMPORAL, Ladder, Step},
     slot::{Grant, Slot, Target},
     slots::SlotIndex,
     track::Track,
@@ -53,6 +53,10 @@ impl Room {
             let Some(track) = slot.track.and_then(|key| self.tracks.get(&key)) else { continue };
             if track.muted || !slot.settings.enabled {
                 rest(slot);
+            } else if sheds(self.overload, track, slot) {
+                if let Some(paused) = shed(slot) {
+                    self.outputs.push(Output::SlotPaused { slot: slot.key, paused });
+                }
             } else if track.video() {
                 desired_bps += top_bps(track, slot);
                 possible_bps += track.views().last().map_or(0, |view| view.bps(ALL_TEMPORAL));
@@ -77,7 +81,8 @@ impl Room {
         allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);
         for candidate in &self.candidates {
             let Some(slot) = self.slots.at_mut(SlotIndex(candidate.id)) else { continue };
-            if let Some(paused) = apply(candidate, slot, owner.estimate_bps.map(|_| now)) {
+            let thinned = self.overload != Overload::None;
+            if let Some(paused) = apply(candidate, slot, owner.estimate_bps.map(|_| now), thinned) {
                 self.outputs.push(Output::SlotPaused { slot: slot.key, paused });
             }
         }
@@ -105,6 +110,19 @@ impl Room {
         receivers.dedup();
         for participant in receivers {
             self.reallocate(participant, now);
+        }
+    }
+
+    /// Divides anew for everybody, after the level of overload has changed.
+    pub(super) fn apply_overload(&mut self, now: Instant) {
+        let participants: Vec<ParticipantKey> = self.participants.keys().copied().collect();
+        for participant in participants {
+            self.reallocate(participant, now);
+            let slots = self.participants.get(&participant).map(|owner| owner.slots.clone());
+            for index in slots.unwrap_or_default() {
+                self.raise_wanted(index);
+            }
+            self.chase_keyframes_for(participant, now);
         }
     }
 
@@ -138,7 +156,9 @@ impl Room {
 
     /// Tells the publisher at once if a slot wants a layer that is not published.
     pub(super) fn raise_wanted(&mut self, index: SlotIndex) {
-        let Some(slot) = self.slots.at(index).filter(|slot| slot.settings.enabled) else { return };
+        let Some(slot) = self.slots.at(index).filter(|slot| slot.settings.enabled && !slot.grant.shed) else {
+            return;
+        };
         let Some(track) = slot.track.and_then(|key| self.tracks.get_mut(&key)) else { return };
         if !track.video() {
             return;
@@ -149,6 +169,21 @@ impl Room {
             self.outputs.push(Output::WantedLayer { track: track.config.key, spatial });
         }
     }
+}
+
+/// Is the picture left out because the server is short of time?
+fn sheds(overload: Overload, track: &Track, slot: &Slot) -> bool {
+    let matters = track.config.source == Source::ScreenShare || slot.pinned();
+    track.video() && (overload == Overload::SoundOnly || overload == Overload::Few && !matters)
+}
+
+/// Pauses a picture for that; when there is time again, it begins anew with what fits. Returns
+/// whether the stream is paused if that changed.
+fn shed(slot: &mut Slot) -> Option<bool> {
+    slot.set_target(None);
+    let told = slot.grant.paused;
+    slot.grant = Grant { paused: true, shed: true, ..Grant::default() };
+    (!told).then_some(true)
 }
 
 /// Not watched or muted: nothing is sent, and nobody is told of a pause.
@@ -183,7 +218,7 @@ fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Cand
 
 /// Takes over the decision; returns whether the stream is paused if that changed.
 /// `now` is absent before the first estimate: what was assumed holds nothing back.
-fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>) -> Option<bool> {
+fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>, thinned: bool) -> Option<bool> {
     let choice = candidate.choice();
     let grant = &mut slot.grant;
     if let Some(held) = candidate.held {
@@ -220,6 +255,9 @@ fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>) -> Option
     let told = grant.paused;
     grant.paused = choice.is_none();
     let changed = (told != grant.paused).then_some(grant.paused);
-    slot.set_target(choice.map(|step| Target { spatial: step.spatial, temporal: step.temporal }));
+    grant.shed = false;
+    let most = if thinned { 0 } else { ALL_TEMPORAL };
+    let target = |step: Step| Target { spatial: step.spatial, temporal: step.temporal.min(most) };
+    slot.set_target(choice.map(target));
     changed
 }

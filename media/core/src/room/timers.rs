@@ -92,7 +92,7 @@ impl Room {
                 .subscribers
                 .iter()
                 .filter_map(|index| self.slots.at(*index))
-                .filter(|slot| slot.settings.enabled)
+                .filter(|slot| slot.settings.enabled && !slot.grant.shed)
                 .filter_map(|slot| ladder::ideal(track.views(), &slot.settings))
                 .max()
                 .max(track.wanted_elsewhere());

@@ -13,8 +13,13 @@ impl Room {
                 let Some(slot) = self.slots.at_mut(*index) else { continue };
                 let track = slot.track.and_then(|key| self.tracks.get(&key));
                 // What was turned off, muted or is not sent is nobody's bad picture.
-                let watched = track
-                    .filter(|track| track.video() && !track.muted && track.flows() && slot.settings.enabled);
+                let watched = track.filter(|track| {
+                    track.video()
+                        && !track.muted
+                        && track.flows()
+                        && slot.settings.enabled
+                        && !slot.grant.shed
+                });
                 let ideal = watched.and_then(|track| ladder::ideal(track.views(), &slot.settings));
                 let Some(ideal) = ideal else {
                     slot.viewing.reset();

@@ -99,6 +99,8 @@ impl Worker {
         }
         let voices = self.config.voices;
         let key = self.rooms.insert_with(|key| RoomState::new(key, part, events, voices));
+        let overload = self.overload;
+        self.with_room(key, &link.metrics, Instant::now(), |room, ctx| room.set_overload(ctx, overload));
         // As above: nobody may be left to hear it.
         drop(reply.send(Opened::new(own, key)));
     }

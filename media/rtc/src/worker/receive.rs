@@ -1,6 +1,9 @@
 //! What comes over UDP: to whom it goes, and media straight to where it is forwarded.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Instant, SystemTime},
+};
 
 use str0m::{
     MediaOutcome,
@@ -13,14 +16,16 @@ use crate::{
     demux::{Class, check, classify, is_media, is_stun},
     metrics::Metrics,
     path::Path,
-    sockets::Received,
+    sockets::{Received, Wait},
 };
 
 /// Batches read of a socket in one turn; commands and timers come in between.
 const BATCHES_PER_TURN: usize = 8;
 
 impl Worker {
-    pub(super) fn receive(&mut self, metrics: &Metrics, now: Instant) {
+    /// Reads what has come. Returns how long it has waited.
+    pub(super) fn receive(&mut self, metrics: &Metrics, now: Instant) -> Wait {
+        let mut wait = Wait::default();
         // Taken out for the time of reading: the datagrams in it are borrowed meanwhile.
         let mut received = std::mem::replace(&mut self.received, Received::empty());
         for index in 0..self.sockets.len() {
@@ -28,6 +33,7 @@ impl Worker {
                 if !self.sockets.receive(index, &mut received) {
                     break;
                 }
+                received.add_wait(SystemTime::now(), &mut wait);
                 let locals = std::mem::take(&mut self.locals);
                 for (source, to, datagram) in received.datagrams(&locals) {
                     self.datagram(source, to, datagram, metrics, now);
@@ -36,6 +42,7 @@ impl Worker {
             }
         }
         self.received = received;
+        wait
     }
 
     fn datagram(

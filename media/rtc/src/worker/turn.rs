@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use str0m::{Event, IceConnectionState, bwe::BweKind};
 
 use super::{OVERLOAD, Owner, TICK, Worker};
-use crate::{arena::Key, handle::Link, metrics::Metrics, peer::Link as PeerLink, timers::MIN_REST};
+use crate::{
+    arena::Key, handle::Link, metrics::Metrics, peer::Link as PeerLink, sockets::Wait, timers::MIN_REST,
+};
 
 /// Deadlines met in one turn.
 const DEADLINES_PER_TURN: usize = 4_096;
@@ -16,10 +18,14 @@ const ROUNDS_PER_TURN: usize = 8;
 const DEADLINE_FAR: Duration = Duration::from_secs(3_600);
 
 impl Worker {
-    pub(super) fn turn(&mut self, link: &Link, now: Instant) {
+    /// Returns how long what was read has waited before.
+    pub(super) fn turn(&mut self, link: &Link, now: Instant) -> Wait {
         self.take_commands(link, now);
         self.take_relayed(link, now);
-        self.receive(&link.metrics, now);
+        let wait = self.receive(&link.metrics, now);
+        if let Some(level) = self.lateness.sample(now, wait.longest) {
+            self.set_overload(level, &link.metrics, now);
+        }
         self.receive_streams(&link.metrics, now);
         self.meet_deadlines(&link.metrics, now);
         if now >= self.next_tick {
@@ -31,6 +37,7 @@ impl Worker {
         self.close_pending(&link.metrics, now);
         self.sockets.flush(&link.metrics);
         self.flush_streams(&link.metrics, now);
+        wait
     }
 
     fn meet_deadlines(&mut self, metrics: &Metrics, now: Instant) {
@@ -153,18 +160,20 @@ impl Worker {
                 self.with_room(room, metrics, now, |room, ctx| room.resume_data(ctx, key));
             }
         }
-        let (mut participants, mut homes, mut layers) = (0, 0, [0; 4]);
+        let (mut participants, mut homes, mut shed, mut layers) = (0, 0, 0, [0; 4]);
         for key in self.rooms.keys() {
             self.with_room(key, metrics, now, super::RoomState::tick);
             if let Some(room) = self.rooms.get(key) {
                 participants += room.participants();
                 homes += u64::from(room.is_home());
+                shed += room.shed();
                 room.count_layers(&mut layers);
             }
         }
         self.sockets.streams.tick(now);
         metrics.tcp_streams.set(self.sockets.streams.len() as u64);
         metrics.rooms.set(homes);
+        metrics.video_shed.set(shed as u64);
         let [low, medium, high, waiting] = layers;
         metrics.video_low.set(low);
         metrics.video_medium.set(medium);

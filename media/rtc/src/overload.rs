@@ -1,0 +1,174 @@
+//! When a worker is short of time: how long datagrams wait until it reads them, and what follows.
+//!
+//! Measured is the time that the oldest datagram of a turn has waited in the kernel (by its
+//! timestamp), smoothed over [`SMOOTHING`]. Where it stays above [`LATE`] for [`RAISE_AFTER`], less
+//! is sent, a level at a time; where it stays below [`IN_TIME`] for a while, more again. What each
+//! level leaves out is decided in the core ([`Overload`]); docs/operations.md has the order.
+
+use std::time::{Duration, Instant};
+
+use parley_media_core::Overload;
+
+/// A stall shorter than this counts by its share.
+const SMOOTHING: Duration = Duration::from_millis(250);
+/// A conversation suffers from more.
+const LATE: Duration = Duration::from_millis(100);
+/// The queue is short again.
+const IN_TIME: Duration = Duration::from_millis(10);
+/// How long packets are late before the level rises, and rises again.
+const RAISE_AFTER: Duration = Duration::from_millis(1_500);
+/// How long they are in time before it falls: first, ...
+const EASE_AFTER: Duration = Duration::from_secs(4);
+/// ... and at the most. It doubles where a fall was followed by a rise within [`IN_VAIN`].
+const EASE_AFTER_MAX: Duration = Duration::from_secs(60);
+const IN_VAIN: Duration = Duration::from_secs(10);
+
+const LEVELS: [Overload; 4] = [Overload::None, Overload::Thin, Overload::Few, Overload::SoundOnly];
+
+/// How late the worker is, and what that means. Knows no clock.
+#[derive(Debug)]
+pub(crate) struct Lateness {
+    level: usize,
+    smoothed: Duration,
+    sampled: Instant,
+    /// Since when packets are late, or in time, without a break.
+    late_since: Option<Instant>,
+    in_time_since: Option<Instant>,
+    ease_after: Duration,
+    eased: Option<Instant>,
+}
+
+impl Lateness {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            level: 0,
+            smoothed: Duration::ZERO,
+            sampled: now,
+            late_since: None,
+            in_time_since: None,
+            ease_after: EASE_AFTER,
+            eased: None,
+        }
+    }
+
+    pub(crate) fn level(&self) -> Overload {
+        LEVELS[self.level]
+    }
+
+    /// One turn: how long the oldest datagram read in it has waited, zero if there was none.
+    /// Returns the level if it is another from now on.
+    pub(crate) fn sample(&mut self, now: Instant, waited: Duration) -> Option<Overload> {
+        let passed = now.saturating_duration_since(self.sampled);
+        self.sampled = self.sampled.max(now);
+        let share = 1.0 - (-passed.as_secs_f64() / SMOOTHING.as_secs_f64()).exp();
+        let waited = waited.as_secs_f64();
+        let before = self.smoothed.as_secs_f64();
+        self.smoothed = Duration::from_secs_f64(before + (waited - before) * share);
+        let since = |holds: bool, since: Option<Instant>| holds.then(|| since.unwrap_or(now));
+        self.late_since = since(self.smoothed >= LATE, self.late_since);
+        self.in_time_since = since(self.smoothed <= IN_TIME, self.in_time_since);
+        let lasts = |since: Option<Instant>, time: Duration| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= time)
+        };
+        if lasts(self.late_since, RAISE_AFTER) && self.level + 1 < LEVELS.len() {
+            self.level += 1;
+            self.late_since = Some(now);
+            if self.eased.is_some_and(|eased| now.saturating_duration_since(eased) < IN_VAIN) {
+                self.ease_after = (self.ease_after * 2).min(EASE_AFTER_MAX);
+            }
+            self.eased = None;
+        } else if lasts(self.in_time_since, self.ease_after) && self.level > 0 {
+            self.level -= 1;
+            self.in_time_since = Some(now);
+            self.eased = Some(now);
+        } else {
+            if self.level == 0 && lasts(self.in_time_since, EASE_AFTER_MAX) {
+                self.ease_after = EASE_AFTER;
+            }
+            return None;
+        }
+        Some(self.level())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TURN: Duration = Duration::from_millis(5);
+    const STALL: Duration = Duration::from_millis(200);
+
+    struct Line {
+        lateness: Lateness,
+        start: Instant,
+        now: Instant,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            let start = Instant::now();
+            Self { lateness: Lateness::new(start), start, now: start }
+        }
+
+        /// Turns in which datagrams have waited so long; when which level came, in milliseconds.
+        fn run(&mut self, seconds: u64, waited: Duration) -> Vec<(u128, Overload)> {
+            let end = self.now + Duration::from_secs(seconds);
+            let mut told = Vec::new();
+            while self.now < end {
+                self.now += TURN;
+                if let Some(level) = self.lateness.sample(self.now, waited) {
+                    told.push(((self.now - self.start).as_millis(), level));
+                }
+            }
+            told
+        }
+    }
+
+    fn levels(told: &[(u128, Overload)]) -> Vec<Overload> {
+        told.iter().map(|(_, level)| *level).collect()
+    }
+
+    #[test]
+    fn rises_while_late_and_falls_slowly() {
+        let mut line = Line::new();
+        let raised = line.run(10, STALL);
+        assert_eq!(levels(&raised), [Overload::Thin, Overload::Few, Overload::SoundOnly]);
+        assert!((1_500..1_800).contains(&raised[0].0), "{raised:?}");
+        assert_eq!(raised[2].0 - raised[0].0, 3_000);
+        let eased = line.run(20, Duration::from_millis(1));
+        assert_eq!(levels(&eased), [Overload::Few, Overload::Thin, Overload::None]);
+        assert!(eased[0].0 >= 14_000 && eased[1].0 - eased[0].0 >= 4_000, "{eased:?}");
+    }
+
+    #[test]
+    fn short_stalls_and_a_queue_in_between_change_nothing() {
+        let mut line = Line::new();
+        for _ in 0..20 {
+            line.now += Duration::from_millis(150);
+            assert_eq!(line.lateness.sample(line.now, Duration::from_millis(150)), None);
+            assert_eq!(line.run(1, Duration::from_millis(2)), []);
+        }
+        assert_eq!(line.run(60, Duration::from_millis(40)), []);
+        line.run(3, STALL);
+        assert_eq!(line.lateness.level(), Overload::Thin);
+        assert_eq!(line.run(60, Duration::from_millis(40)), [], "neither late nor in time");
+    }
+
+    #[test]
+    fn what_does_not_hold_is_tried_less_and_less_often() {
+        let mut line = Line::new();
+        let mut waited = Duration::ZERO;
+        let mut falls = Vec::new();
+        // Without the level packets are late.
+        for _ in 0..(300 * 200) {
+            line.now += TURN;
+            let level = line.lateness.sample(line.now, waited);
+            if level == Some(Overload::None) {
+                falls.push((line.now - line.start).as_secs());
+            }
+            waited = if line.lateness.level() == Overload::None { STALL } else { Duration::ZERO };
+        }
+        let pauses: Vec<u64> = falls.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(pauses.is_sorted() && pauses[0] < 12 && *pauses.last().unwrap() >= 60, "{pauses:?}");
+    }
+}
