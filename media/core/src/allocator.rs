@@ -22,7 +22,9 @@ pub(crate) enum Rise {
     Free,
     /// If it fits with room to spare.
     Headroom,
-    /// Not now: it had to step down a moment ago.
+    /// Not now, but to end a pause: it had to step down a moment ago.
+    Lowest,
+    /// Not now.
     Held,
 }
 
@@ -67,6 +69,7 @@ impl Candidate {
             Rise::Headroom if rises && (self.chosen.is_some() || displaces && self.held.is_none()) => {
                 Some(step.bps + step.bps * HEADROOM_PERCENT / 100)
             }
+            Rise::Lowest if rises && self.chosen.is_some() => None,
             Rise::Held if rises => None,
             _ if !rises && self.chosen.is_none() => Some(step.bps - step.bps * PAUSE_PERCENT / 100),
             _ => Some(step.bps),
@@ -226,6 +229,8 @@ mod tests {
         assert_eq!(chosen(299, vec![slot]), [Some(100)], "down at once");
         slot.held = None;
         assert_eq!(chosen(9000, vec![slot]), [None], "paused a moment ago");
+        slot.rise = Rise::Lowest;
+        assert_eq!(chosen(9000, vec![slot]), [Some(100)], "the end of the pause comes first");
         slot.rise = Rise::Headroom;
         assert_eq!(chosen(99, vec![slot]), [None]);
         assert_eq!(chosen(100, vec![slot]), [Some(100)], "to begin needs none");

@@ -36,5 +36,6 @@ mod window;
 
 pub use audible::{VOICES_DEFAULT, VOICES_MAX};
 pub use ids::{PartKey, ParticipantKey, SlotKey, TrackKey};
+pub use meter::WIRE_OVERHEAD_BYTES;
 pub use room::Room;
 pub use types::*;

@@ -38,7 +38,6 @@ struct Participant {
     allocated_bps: u64,
     /// The last [`Output::DesiredBitrate`].
     desired_bps: u64,
-    possible_bps: u64,
     speech: Speech,
     quality: Quality,
     redundancy: Redundancy,
@@ -314,7 +313,7 @@ impl Room {
         }
     }
 
-    /// A new bandwidth estimate for what goes to `participant`, in bits per second.
+    /// A new bandwidth estimate for what goes to `participant`, in bits per second; 0 = nothing comes through.
     pub fn handle_estimate(&mut self, participant: ParticipantKey, bps: u64, now: Instant) {
         let Some(owner) = self.participants.get_mut(&participant) else { return };
         let first = owner.estimate_bps.is_none();

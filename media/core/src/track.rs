@@ -8,7 +8,7 @@ use crate::{
     keyframe,
     ladder::LayerView,
     layers::Frame,
-    meter::Meter,
+    meter::{Meter, WIRE_OVERHEAD_BYTES},
     slots::SlotIndex,
     speakers::Loudness,
     vp8, vp9,
@@ -249,7 +249,7 @@ impl Track {
         let stream = Stream { spatial: packet.spatial, epoch: layer.epoch };
         let mut revived = false;
         if !hollow {
-            let bytes = packet.payload.len();
+            let bytes = packet.payload.len() + WIRE_OVERHEAD_BYTES;
             let temporal = vp8.map(|vp8| vp8.descriptor.temporal.unwrap_or(0));
             let temporal = temporal.or(frame.map(|frame| frame.temporal)).unwrap_or(0);
             if svc && let Some(frame) = &frame {

@@ -192,9 +192,8 @@ pub enum Output {
     SlotPaused { slot: SlotKey, paused: bool },
     /// The slot now shows this layer.
     SlotLayer { slot: SlotKey, spatial: Spatial },
-    /// The rate that the subscriber could use as it is, for probing, and the one that it could
-    /// use if it wished for the best of everything that it is shown (bits per second).
-    DesiredBitrate { participant: ParticipantKey, bps: u64, possible_bps: u64 },
+    /// The rate that the subscriber could use, for probing (bits per second).
+    DesiredBitrate { participant: ParticipantKey, bps: u64 },
     /// Highest layer anybody watches; `None` = nobody. Dynacast tells the publisher.
     WantedLayer { track: TrackKey, spatial: Option<Spatial> },
     /// The full list of those whose state or level changed noticeably.

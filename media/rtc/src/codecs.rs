@@ -16,10 +16,11 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
-use crate::{descriptor, egress::STATS_INTERVAL};
+use crate::{
+    bandwidth::{START_BPS, TICK},
+    descriptor,
+};
 
-/// Where the estimate of a new connection begins: one good video layer and sound.
-const ESTIMATE_START: Bitrate = Bitrate::kbps(2_000);
 /// Packets kept for retransmission: a second of the largest layer.
 pub(crate) const RESEND_PACKETS_VIDEO: usize = 1_000;
 const RESEND_PACKETS_AUDIO: usize = 100;
@@ -65,8 +66,8 @@ pub(crate) fn build(candidates: &[Candidate], max_data_message: usize) -> Option
         .enable_vp9(true)
         .enable_av1(true)
         .set_extension_map(extensions())
-        .enable_bwe(Some(ESTIMATE_START))
-        .set_stats_interval(Some(STATS_INTERVAL))
+        .enable_external_bwe(Bitrate::from(START_BPS))
+        .set_stats_interval(Some(TICK))
         .set_send_buffer_video(RESEND_PACKETS_VIDEO)
         .set_send_buffer_audio(RESEND_PACKETS_AUDIO)
         .set_sctp_max_message_size(message_bytes);

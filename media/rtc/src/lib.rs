@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `peer` | one state machine; what it does wrong ends its connection only |
 //! | `layout`, `relay` | rooms wider than one worker: what is where, and what goes between |
+//! | `bandwidth` | what can be sent to a participant: pure, no str0m |
 //! | `outgoing` | what leaves a peer, and which way |
 //! | `room` | glue between the core, the peers and signaling |
 //! | `negotiation` | which section shows which track: pure, no str0m, no text |
@@ -22,17 +23,16 @@
 //! | `path` | where a peer's media goes out: what the client's checks say |
 //! | `probe` | checks of the server, when a client seems to have moved |
 //! | `tcp` | ICE over TCP: the listener, and the streams of a worker |
-//! | `egress` | the estimate of what can be sent to a participant, made fit to act upon |
 //! | `codecs` | how a connection is built, how payload types correspond |
 
 mod api;
 mod arena;
+mod bandwidth;
 mod channels;
 mod codecs;
 mod command;
 mod demux;
 mod descriptor;
-mod egress;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handle;

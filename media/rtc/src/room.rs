@@ -22,6 +22,7 @@ use parley_media_core::{
 };
 use str0m::{
     Rtc,
+    bwe::ProbeId,
     change::SdpPendingOffer,
     media::{Mid, Pt, Rid},
     rtp::{RtpWrite, Ssrc},
@@ -30,9 +31,9 @@ use str0m::{
 use crate::{
     Connection, ConnectionState, MediaError, MediaEvent, PeerMode, SlotSettings, TrackSpec,
     arena::{Arena, Key},
+    bandwidth::{Bandwidth, Verdict},
     codecs::OutPayload,
     demux::Demux,
-    egress::Egress,
     layout::HOME,
     metrics::Metrics,
     negotiation::{dual::Dual, publish::Published, single::Single},
@@ -121,7 +122,9 @@ struct Participant {
     /// In the order in which they came; waiting ones get sections in this order.
     subscriptions: Vec<Subscription>,
     link: LinkStats,
-    egress: Egress,
+    bandwidth: Bandwidth<ProbeId>,
+    /// What was told last of it.
+    verdict: Option<Verdict>,
     /// Statistics since the last report of the quality.
     samples: u32,
 }
@@ -209,6 +212,7 @@ pub(crate) struct RoomState {
     next_slot: u32,
     forwards: Vec<Forward>,
     overload: Overload,
+    reported: estimate::Reports,
     pub(crate) armed: Armed,
     /// Waits for [`RoomState::flush`].
     pub(crate) dirty: bool,
@@ -231,6 +235,7 @@ impl RoomState {
             next_slot: 0,
             forwards: Vec::new(),
             overload: Overload::None,
+            reported: Vec::new(),
             armed: Armed::default(),
             dirty: false,
         }
@@ -314,7 +319,8 @@ impl RoomState {
             published: Published::default(),
             subscriptions: Vec::new(),
             link: LinkStats::default(),
-            egress: Egress::default(),
+            bandwidth: Bandwidth::default(),
+            verdict: None,
             samples: 0,
         };
         self.participants.insert(participant, state);
@@ -420,9 +426,7 @@ impl RoomState {
                 Output::RequestKeyframe { track, spatial } => self.request_keyframe(ctx, track, spatial),
                 Output::SlotPaused { slot, paused: is } => paused.push((slot, is)),
                 Output::SlotLayer { slot, spatial } => tracing::trace!(?slot, ?spatial, "layer"),
-                Output::DesiredBitrate { participant, bps, possible_bps } => {
-                    self.desire(ctx, participant, bps, possible_bps);
-                }
+                Output::DesiredBitrate { participant, bps } => self.desire(ctx, participant, bps),
                 Output::WantedLayer { track, spatial } => self.tell_wanted(ctx, track, spatial),
                 // All sound comes to the home part; the others hear but a part of it.
                 Output::Speakers(speakers) if self.is_home() => {

@@ -63,6 +63,7 @@ pub struct RtcConfig {
 #[derive(Debug, Clone)]
 pub(crate) struct BweConfig {
     pub(crate) initial_bitrate: Bitrate,
+    pub(crate) external: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -487,6 +488,18 @@ impl RtcConfig {
         self
     }
 
+    /// Leaves the estimation of bandwidth to the application, starting with `initial_estimate`.
+    ///
+    /// There is transport-wide feedback as with [`Self::enable_bwe()`], but no estimator:
+    /// [`Event::TransportFeedback`][crate::Event::TransportFeedback] tells the feedback, and
+    /// the application tells its estimate and probes with [`Rtc::bwe()`][crate::Rtc::bwe].
+    pub fn enable_external_bwe(mut self, initial_estimate: Bitrate) -> Self {
+        let mut conf = BweConfig::new(initial_estimate);
+        conf.external = true;
+        self.bwe_config = Some(conf);
+        self
+    }
+
     /// The initial bitrate as set by [`Self::enable_bwe()`].
     ///
     /// ```
@@ -873,7 +886,10 @@ impl RtcConfig {
 
 impl BweConfig {
     fn new(initial_bitrate: Bitrate) -> Self {
-        Self { initial_bitrate }
+        Self {
+            initial_bitrate,
+            external: false,
+        }
     }
 }
 

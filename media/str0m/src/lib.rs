@@ -1052,6 +1052,10 @@ pub enum Event {
     /// A new estimate from the bandwidth estimation subsystem.
     EgressBitrateEstimate(BweKind),
 
+    /// Transport-wide feedback on packets that were sent, with
+    /// [external estimation][crate::RtcConfig::enable_external_bwe].
+    TransportFeedback(Vec<bwe::PacketFeedback>),
+
     // =================== RTP related events ===================
 
     /// Incoming keyframe request for media that we are sending to the remote peer.
@@ -1625,6 +1629,7 @@ impl Rtc {
                 | Event::PeerStats(_)
                 | Event::ChannelBufferedAmountLow(_)
                 | Event::EgressBitrateEstimate(_)
+                | Event::TransportFeedback(_)
                 | Event::KeyframeRequest(_) => {
                     trace!("{:?}", e)
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Event;
-use crate::bwe::BweKind;
+use crate::bwe::{BweKind, ProbeId};
 use crate::bwe_::Bwe;
 use crate::config::KeyingMaterial;
 use crate::config_mod::RtcpReportIntervals;
@@ -181,7 +181,10 @@ impl Session {
         let (pacer, bwe) = if let Some(config) = &config.bwe_config {
             let rate = config.initial_bitrate;
             let pacer = PacerImpl::leaky_bucket(rate * 2.0);
-            let bwe = Bwe::new(rate);
+            let mut bwe = Bwe::new(rate);
+            if config.external {
+                bwe = bwe.externally(rate);
+            }
             (pacer, Some(bwe))
         } else {
             (PacerImpl::null(), None)
@@ -392,6 +395,10 @@ impl Session {
         if let Some(cluster_id) = self.pacer.check_probe_complete(now) {
             bwe.end_probe(now, cluster_id);
             self.streams.set_probe_media(None);
+        }
+        if self.pacer.active_cluster().is_none() {
+            // The pacer drops a probe that it has nothing to send with.
+            bwe.probes_gone();
         }
         probe_media
     }
@@ -1074,6 +1081,10 @@ impl Session {
 
         let can_probe =
             self.bwe.is_some() && self.srtp_tx.is_some() && self.probe_media().is_some();
+        if let Some(feedback) = self.bwe.as_mut().and_then(Bwe::take_feedback) {
+            return Some(Event::TransportFeedback(feedback));
+        }
+
         if let Some(bwe) = &mut self.bwe {
             // Drain estimates even while unavailable so they cannot be delivered later.
             let estimate = bwe.poll_estimate();
@@ -1540,6 +1551,21 @@ impl Session {
             bwe.set_bitrate(minimum, desired);
             self.configure_pacer();
         }
+    }
+
+    pub fn set_external_estimate(&mut self, estimate: Bitrate, congested: bool) {
+        if let Some(bwe) = self.bwe.as_mut() {
+            bwe.set_external_estimate(estimate, congested);
+            self.configure_pacer();
+        }
+    }
+
+    pub fn request_probe(&mut self, rate: Bitrate, duration: Duration) -> Option<ProbeId> {
+        self.bwe.as_mut()?.request_probe(rate, duration)
+    }
+
+    pub fn unreported_since(&self) -> Option<Instant> {
+        self.twcc_tx_register.unreported_since()
     }
 
     pub fn reset_bwe(&mut self, init_bitrate: Bitrate) {

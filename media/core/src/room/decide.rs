@@ -19,6 +19,8 @@ const START_BPS: u64 = 2_000_000;
 const AUDIO_BPS: u64 = 50_000;
 /// After a step down for lack of bandwidth, no step up for this long.
 const RISE_HOLD: Duration = Duration::from_secs(3);
+/// The end of a pause waits for this part of that.
+const PAUSE_HOLD_DIVISOR: u32 = 4;
 /// A step down so soon after a step up doubles that, ...
 const RISE_IN_VAIN: Duration = Duration::from_secs(10);
 /// ... up to this: no picture goes up and down more than twice a minute for long.
@@ -46,7 +48,6 @@ impl Room {
         let mut audio_bps = 0;
         let mut repeatable_bps = 0;
         let mut desired_bps = 0;
-        let mut possible_bps = 0;
         self.candidates.clear();
         for index in &owner.slots {
             let Some(slot) = self.slots.at_mut(*index) else { continue };
@@ -59,7 +60,6 @@ impl Room {
                 }
             } else if track.video() {
                 desired_bps += top_bps(track, slot);
-                possible_bps += track.views().last().map_or(0, |view| view.bps(ALL_TEMPORAL));
                 self.candidates.push(candidate(*index, track, slot, now));
             } else {
                 // Sound is never paused: it costs little and is what matters most.
@@ -79,21 +79,18 @@ impl Room {
             }
         }
         allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);
+        let limited = owner.estimate_bps.filter(|bps| *bps > 0).map(|_| now);
         for candidate in &self.candidates {
             let Some(slot) = self.slots.at_mut(SlotIndex(candidate.id)) else { continue };
             let thinned = self.overload != Overload::None;
-            if let Some(paused) = apply(candidate, slot, owner.estimate_bps.map(|_| now), thinned) {
+            if let Some(paused) = apply(candidate, slot, limited, thinned) {
                 self.outputs.push(Output::SlotPaused { slot: slot.key, paused });
             }
         }
         desired_bps += audio_bps;
-        possible_bps += audio_bps;
-        if differs(owner.desired_bps, desired_bps, DESIRED_CHANGE_PERCENT)
-            || differs(owner.possible_bps, possible_bps, DESIRED_CHANGE_PERCENT)
-        {
+        if differs(owner.desired_bps, desired_bps, DESIRED_CHANGE_PERCENT) {
             owner.desired_bps = desired_bps;
-            owner.possible_bps = possible_bps;
-            self.outputs.push(Output::DesiredBitrate { participant, bps: desired_bps, possible_bps });
+            self.outputs.push(Output::DesiredBitrate { participant, bps: desired_bps });
         }
     }
 
@@ -200,11 +197,13 @@ fn top_bps(track: &Track, slot: &Slot) -> u64 {
 
 fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Candidate {
     let Grant { decided, held, lowered_at, hold, .. } = slot.grant;
-    let holds = lowered_at.is_some_and(|at| now.saturating_duration_since(at) < hold);
-    let rise = match (decided, holds) {
-        (false, _) => Rise::Free,
-        (true, true) => Rise::Held,
-        (true, false) => Rise::Headroom,
+    let since = lowered_at.map(|at| now.saturating_duration_since(at));
+    let holds = |hold| since.is_some_and(|since| since < hold);
+    let rise = match decided {
+        false => Rise::Free,
+        true if holds(hold / PAUSE_HOLD_DIVISOR) => Rise::Held,
+        true if holds(hold) => Rise::Lowest,
+        true => Rise::Headroom,
     };
     Candidate {
         id: index.0,
@@ -217,7 +216,8 @@ fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Cand
 }
 
 /// Takes over the decision; returns whether the stream is paused if that changed.
-/// `now` is absent before the first estimate: what was assumed holds nothing back.
+/// `now` is absent before the first estimate, and while nothing comes through: neither what was assumed nor an
+/// outage holds anything back.
 fn apply(candidate: &Candidate, slot: &mut Slot, now: Option<Instant>, thinned: bool) -> Option<bool> {
     let choice = candidate.choice();
     let grant = &mut slot.grant;

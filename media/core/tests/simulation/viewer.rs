@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parley_media_core::{Codec, Forward, Spatial, TrackKey};
+use parley_media_core::{Codec, Forward, Spatial, TrackKey, WIRE_OVERHEAD_BYTES};
 
 use crate::{
     problem::{Law, Problem, broken},
@@ -57,7 +57,7 @@ impl Segment {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub packets: u64,
-    /// Of payload.
+    /// On the wire.
     pub bytes: u64,
     pub frames: u64,
     pub undecodable: u64,
@@ -204,7 +204,7 @@ impl Viewer {
         segment.highest_out = segment.highest_out.max(forward.sequence);
         self.tally.switches += u32::from(switched);
         self.tally.packets += 1;
-        self.tally.bytes += packet.payload.len() as u64;
+        self.tally.bytes += (packet.payload.len() + WIRE_OVERHEAD_BYTES) as u64;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parley_media_core::{Codec, MediaKind, RtpIn, Spatial, TrackConfig};
+use parley_media_core::{Codec, MediaKind, RtpIn, Spatial, TrackConfig, WIRE_OVERHEAD_BYTES};
 
 use super::Rng;
 
@@ -182,11 +182,11 @@ impl Publisher {
         self.wanted = wanted;
     }
 
-    /// Bits per second of a layer whose frames have a size, without keyframes. Payload alone, as in
-    /// the estimates.
+    /// Bits per second of a layer whose frames have a size, without keyframes. On the wire, as in the estimates.
     pub fn bps(&self, spatial: Spatial) -> u64 {
         let bytes = self.frame_bytes.map_or(0, |bytes| bytes[usize::from(spatial.0)]);
-        (bytes * 8 * 30) as u64
+        let packets = bytes.div_ceil(MAX_PAYLOAD);
+        ((bytes + packets * WIRE_OVERHEAD_BYTES) * 8 * 30) as u64
     }
 
     pub fn ask_keyframe(&mut self, spatial: Spatial) {

@@ -1,76 +1,105 @@
-//! Estimates of what can go out: from the state machine of a connection to the core, and what
-//! it is to look for back.
+//! What can go out to a participant: from the feedback on a connection to the core, and probes back.
 
-use parley_media_core::ParticipantKey;
-use str0m::{bwe::Bitrate, stats::PeerStats};
+use parley_media_core::{ParticipantKey, WIRE_OVERHEAD_BYTES};
+use str0m::{
+    bwe::{Bitrate, PacketFeedback, ProbeId},
+    rtp::Ssrc,
+};
 
 use super::{
     Context, RoomState,
     subscribe::{RESEND_AGE, RESEND_SHARE},
 };
-use crate::{arena::Key, codecs::RESEND_PACKETS_VIDEO, egress::Sample};
+use crate::{
+    arena::Key,
+    bandwidth::{PACED_MIN_BPS, Packet, Verdict},
+    codecs::RESEND_PACKETS_VIDEO,
+};
 
-/// Share of what is sent that may be sent again while the link is overloaded.
-const RESEND_SHARE_OVERLOADED: f32 = 0.05;
+/// Share of what is sent that may be sent again while the link is congested.
+const RESEND_SHARE_CONGESTED: f32 = 0.05;
 
 impl RoomState {
-    /// The state machine tells the average of its estimates.
-    pub(crate) fn on_estimate(&mut self, ctx: &mut Context<'_>, from: Key, estimate: Bitrate) {
+    /// Transport-wide feedback has come.
+    pub(crate) fn on_feedback(&mut self, ctx: &mut Context<'_>, from: Key, feedback: &[PacketFeedback]) {
         let Some(peer) = ctx.peers.get(from) else { return };
         let participant = peer.participant;
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        if state.outgoing() == from
-            && let Some(bps) = state.egress.told(estimate.as_u64())
-        {
-            self.take_estimate(ctx, participant, bps);
+        if state.outgoing() != from {
+            return;
         }
+        let mut packets = std::mem::take(&mut self.reported);
+        packets.extend(feedback.iter().map(|packet| Packet {
+            sent: packet.sent,
+            received: packet.received,
+            bytes: (packet.size + WIRE_OVERHEAD_BYTES) as u64,
+            probe: packet.probe,
+        }));
+        let verdict = state.bandwidth.feedback(&packets, ctx.now);
+        packets.clear();
+        self.reported = packets;
+        self.take_verdict(ctx, participant, verdict);
+    }
+
+    /// Asked regularly: something may be missing.
+    pub(super) fn watch_feedback(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
+        let Some(state) = self.participants.get_mut(&participant) else { return };
+        let unreported = ctx.with(state.outgoing(), |rtc| rtc.bwe().unreported_since()).flatten();
+        let verdict = state.bandwidth.tick(unreported, ctx.now);
+        self.take_verdict(ctx, participant, verdict);
     }
 
     /// Media to a client goes another way.
-    pub(crate) fn path_moved(&mut self, ctx: &mut Context<'_>, key: Key) {
+    pub(crate) fn path_moved(&mut self, ctx: &Context<'_>, key: Key) {
         let Some(participant) = ctx.peers.get(key).map(|peer| peer.participant) else { return };
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        if state.outgoing() == key
-            && let Some(bps) = state.egress.moved(ctx.now)
-        {
-            ctx.with(key, |rtc| rtc.bwe().reset(Bitrate::from(bps)));
+        if state.outgoing() == key {
+            state.bandwidth.moved(ctx.now);
         }
     }
 
-    /// Its statistics hold the estimate itself.
-    pub(super) fn sample_estimate(
-        &mut self,
-        ctx: &mut Context<'_>,
-        from: Key,
-        participant: ParticipantKey,
-        stats: &PeerStats,
-    ) {
+    /// The core tells what it could use.
+    pub(super) fn desire(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, bps: u64) {
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        let sample = Sample {
-            estimate_bps: stats.bwe_tx.map(|estimate| estimate.as_u64()),
-            loss: stats.egress_loss_fraction.unwrap_or(0.0),
-            round_trip: stats.rtt,
-            bytes: stats.bytes_tx,
-        };
-        let verdict = state.egress.sample(&sample, ctx.now);
-        tracing::trace!(?participant, ?sample, ?verdict, "sample");
-        if let Some(bps) = verdict.restart_bps {
-            ctx.with(from, |rtc| rtc.bwe().reset(Bitrate::from(bps)));
+        state.bandwidth.desire(bps);
+        self.probe(ctx, participant);
+    }
+
+    fn take_verdict(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, verdict: Verdict) {
+        let Some(state) = self.participants.get_mut(&participant) else { return };
+        let outgoing = state.outgoing();
+        let changed = state.verdict.replace(verdict);
+        if changed != Some(verdict) {
+            let Verdict { estimate_bps, congested } = verdict;
+            tracing::trace!(?participant, estimate_bps, congested, "estimate");
+            let paced = Bitrate::from(estimate_bps.max(PACED_MIN_BPS));
+            ctx.with(outgoing, |rtc| rtc.bwe().set_estimate(paced, congested));
+            if changed.is_some_and(|before| before.congested) != congested {
+                self.limit_resending(ctx, participant, congested);
+            }
+            ctx.metrics.estimate_bps.observe(estimate_bps as f64);
+            self.core.handle_estimate(participant, estimate_bps, ctx.now);
+            self.dirty = true;
         }
-        if let Some(overloaded) = verdict.overloaded {
-            self.limit_resending(ctx, participant, overloaded);
-        }
-        if let Some(bps) = verdict.estimate_bps {
-            self.take_estimate(ctx, participant, bps);
+        self.probe(ctx, participant);
+    }
+
+    fn probe(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
+        let Some(state) = self.participants.get_mut(&participant) else { return };
+        let Some((bps, length)) = state.bandwidth.probe(ctx.now) else { return };
+        let started = ctx.with(state.outgoing(), |rtc| rtc.bwe().probe(Bitrate::from(bps), length)).flatten();
+        if let Some(probe) = started {
+            tracing::trace!(?participant, bps, ?length, "probe");
+            state.bandwidth.probe_sent(probe, ctx.now);
         }
     }
 
-    /// On an overloaded link what is sent again takes the place of what is new, of sound above
+    /// On a congested link what is sent again takes the place of what is new, of sound above
     /// all, and is lost again. What waited is forgotten.
-    fn limit_resending(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, overloaded: bool) {
-        let share = if overloaded { RESEND_SHARE_OVERLOADED } else { RESEND_SHARE };
+    fn limit_resending(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, congested: bool) {
+        let share = if congested { RESEND_SHARE_CONGESTED } else { RESEND_SHARE };
         for slot in self.slots.values().filter(|slot| slot.owner == participant) {
-            let ssrc = slot.ssrc;
+            let ssrc: Ssrc = slot.ssrc;
             ctx.with(slot.peer, |rtc| {
                 if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
                     stream.set_rtx_cache(RESEND_PACKETS_VIDEO, RESEND_AGE, Some(share));
@@ -78,33 +107,7 @@ impl RoomState {
             });
         }
     }
-
-    fn take_estimate(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, bps: u64) {
-        ctx.metrics.estimate_bps.observe(bps as f64);
-        self.core.handle_estimate(participant, bps, ctx.now);
-        self.dirty = true;
-        self.seek(ctx, participant);
-    }
-
-    /// The core tells what it could use.
-    pub(super) fn desire(
-        &mut self,
-        ctx: &mut Context<'_>,
-        participant: ParticipantKey,
-        bps: u64,
-        possible_bps: u64,
-    ) {
-        let Some(state) = self.participants.get_mut(&participant) else { return };
-        tracing::trace!(?participant, bps, possible_bps, "desired");
-        state.egress.desire(bps, possible_bps);
-        self.seek(ctx, participant);
-    }
-
-    fn seek(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
-        let Some(state) = self.participants.get_mut(&participant) else { return };
-        if let Some(bps) = state.egress.seek() {
-            let outgoing = state.outgoing();
-            ctx.with(outgoing, |rtc| rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps)));
-        }
-    }
 }
+
+/// Feedback on its way to the estimate, kept to spare the allocator.
+pub(super) type Reports = Vec<Packet<ProbeId>>;

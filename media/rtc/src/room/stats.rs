@@ -86,7 +86,7 @@ impl RoomState {
             self.core.handle_link_stats(participant, link, ctx.now);
             self.dirty = true;
         }
-        self.sample_estimate(ctx, from, participant, stats);
+        self.watch_feedback(ctx, participant);
     }
 
     /// Keeps the largest jitter until the next report to the core.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use str0m::{Event, IceConnectionState, bwe::BweKind};
+use str0m::{Event, IceConnectionState};
 
 use super::{OVERLOAD, Owner, TICK, Worker};
 use crate::{
@@ -130,9 +130,7 @@ impl Worker {
         self.with_room(room, metrics, now, |room, ctx| match event {
             Event::RtpPacket(packet) => room.on_rtp(ctx, key, packet),
             Event::KeyframeRequest(request) => room.on_keyframe_request(ctx, key, request.mid),
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                room.on_estimate(ctx, key, estimate)
-            }
+            Event::TransportFeedback(feedback) => room.on_feedback(ctx, key, &feedback),
             Event::Connected => room.link_changed(ctx, key, PeerLink::Connected),
             Event::IceConnectionStateChange(state) => room.on_ice_state(ctx, key, state),
             Event::ChannelOpen(id, label) => room.on_channel_open(ctx, key, id, &label),

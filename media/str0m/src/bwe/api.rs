@@ -1,5 +1,7 @@
 //! Bandwidth estimation.
 
+use std::time::{Duration, Instant};
+
 use crate::poll::RtcMut;
 use crate::{Rtc, rtp_::Mid};
 
@@ -34,6 +36,26 @@ pub enum BweKind {
         /// Media section associated with the report.
         mid: Mid,
     },
+}
+
+/// A probe requested with [`Bwe::probe`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProbeId(pub(crate) u64);
+
+/// What transport-wide feedback tells of one packet that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PacketFeedback {
+    /// When it was sent.
+    pub sent: Instant,
+    /// When the other side received it, on a clock of its own: only differences between packets
+    /// mean something. `None`: it had not come when the feedback was written. A packet that came
+    /// after all is told again.
+    pub received: Option<Instant>,
+    /// Bytes of payload.
+    pub size: usize,
+    /// The probe it was a part of.
+    pub probe: Option<ProbeId>,
 }
 
 /// Access to the Bandwidth Estimate subsystem.
@@ -105,5 +127,31 @@ impl<'a> Bwe<'a> {
         // Resetting the estimator moves no output, only timers.
         m.no_events();
         m.no_transport();
+    }
+
+    /// With [`external estimation`][crate::RtcConfig::enable_external_bwe]: what the application
+    /// believes can be sent. Pacing and padding follow it; while `congested` there is no padding.
+    pub fn set_estimate(&mut self, estimate: Bitrate, congested: bool) {
+        let mut m = self.0.mutate();
+        m.session.set_external_estimate(estimate, congested);
+        // Only timers of the pacer move.
+        m.no_events();
+    }
+
+    /// With [`external estimation`][crate::RtcConfig::enable_external_bwe]: sends at `rate` for
+    /// `duration`, made up of media and of padding where that is not enough. Begins with the next
+    /// timeout. `None` while another probe has not been sent whole, or if there is no such
+    /// estimation. [`PacketFeedback::probe`] tells its packets; a probe that cannot be sent has none.
+    pub fn probe(&mut self, rate: Bitrate, duration: Duration) -> Option<ProbeId> {
+        let mut m = self.0.mutate();
+        let probe = m.session.request_probe(rate, duration);
+        m.no_events();
+        probe
+    }
+
+    /// When the oldest packet was sent for which there could be feedback by now and is none:
+    /// nothing sent after it has been reported either. `None` if all is reported.
+    pub fn unreported_since(&self) -> Option<Instant> {
+        self.0.session.unreported_since()
     }
 }

@@ -25,6 +25,7 @@ mod acked_bitrate_estimator;
 mod alr_detector;
 pub(crate) mod api;
 mod delay;
+mod external;
 mod link_capacity_estimator;
 mod loss_controller;
 mod macros;
@@ -35,6 +36,7 @@ mod time;
 use acked_bitrate_estimator::AckedBitrateEstimator;
 use alr_detector::AlrDetector;
 use delay::DelayController;
+use external::External;
 use link_capacity_estimator::LinkCapacityEstimator;
 use loss_controller::{LossController, LossControllerState};
 use macros::log_loss;
@@ -60,6 +62,8 @@ pub struct Bwe {
     desired_bitrate: Bitrate,
     minimum_bitrate: Bitrate,
     smoother: EstimateSmoother,
+    /// The application estimates, nothing above does.
+    external: Option<External>,
 }
 
 impl Bwe {
@@ -70,10 +74,34 @@ impl Bwe {
             desired_bitrate: Bitrate::ZERO,
             minimum_bitrate: Bitrate::ZERO,
             smoother: EstimateSmoother::new(),
+            external: None,
         }
     }
 
+    /// Leaves estimation to the application.
+    pub fn externally(mut self, initial: Bitrate) -> Self {
+        self.external = Some(External::new(initial));
+        self
+    }
+
+    pub fn set_external_estimate(&mut self, estimate: Bitrate, congested: bool) {
+        if let Some(external) = &mut self.external {
+            external.set_estimate(estimate, congested);
+        }
+    }
+
+    pub fn request_probe(&mut self, rate: Bitrate, duration: Duration) -> Option<api::ProbeId> {
+        self.external.as_mut()?.request(rate, duration)
+    }
+
+    pub fn take_feedback(&mut self) -> Option<Vec<api::PacketFeedback>> {
+        self.external.as_mut()?.take_feedback()
+    }
+
     pub fn handle_timeout(&mut self, now: Instant, do_probe: bool) -> Option<ProbeClusterConfig> {
+        if let Some(external) = &mut self.external {
+            return external.next_probe(do_probe);
+        }
         let result = self.bwe.handle_timeout(self.desired_bitrate, do_probe, now);
         if let Some(estimate) = self.bwe.last_estimate() {
             self.smoother.record(now, estimate);
@@ -82,14 +110,30 @@ impl Bwe {
     }
 
     pub fn start_probe(&mut self, config: ProbeClusterConfig, now: Instant) -> bool {
+        if let Some(external) = &mut self.external {
+            external.probe_started(config.cluster());
+            return true;
+        }
         self.bwe.start_probe(config, now)
     }
 
     pub fn end_probe(&mut self, now: Instant, cluster_id: TwccClusterId) {
+        if let Some(external) = &mut self.external {
+            return external.probe_ended(cluster_id);
+        }
         self.bwe.end_probe(now, cluster_id);
     }
 
+    pub fn probes_gone(&mut self) {
+        if let Some(external) = &mut self.external {
+            external.probes_gone();
+        }
+    }
+
     pub fn reset(&mut self, init_bitrate: Bitrate) {
+        if let Some(external) = &mut self.external {
+            return external.set_estimate(init_bitrate, false);
+        }
         self.bwe.reset(init_bitrate);
     }
 
@@ -98,6 +142,9 @@ impl Bwe {
         records: impl Iterator<Item = &'t crate::rtp_::TwccSendRecord>,
         now: Instant,
     ) {
+        if let Some(external) = &mut self.external {
+            return external.update(records);
+        }
         self.bwe.update(records, now);
     }
 
@@ -106,21 +153,30 @@ impl Bwe {
     }
 
     pub fn poll_timeout(&self) -> (Option<Instant>, Reason) {
+        if self.external.is_some() {
+            return (None, Reason::NotHappening);
+        }
         self.bwe.poll_timeout()
     }
 
     pub fn last_estimate(&self) -> Option<Bitrate> {
+        if let Some(external) = &self.external {
+            return Some(external.estimate());
+        }
         self.bwe.last_estimate()
     }
 
     pub fn on_media_sent(&mut self, payload_size: DataSize, is_padding: bool, now: Instant) {
-        if !is_padding {
+        if !is_padding && self.external.is_none() {
             // Update ALR detector with media bytes sent
             self.bwe.on_media_sent(payload_size, now);
         }
     }
 
     pub fn is_overusing(&self) -> bool {
+        if let Some(external) = &self.external {
+            return external.congested();
+        }
         self.bwe.is_overusing()
     }
 

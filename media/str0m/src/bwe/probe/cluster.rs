@@ -50,6 +50,8 @@ pub enum ProbeKind {
     PeriodicAlr,
     LargeDrop,
     Stagnant,
+    /// Requested by the application.
+    External,
 }
 
 impl ProbeKind {

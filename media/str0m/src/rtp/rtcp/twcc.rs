@@ -1351,6 +1351,16 @@ impl TwccSendRegister {
         Some((lost as f32) / (total as f32))
     }
 
+    /// When the first packet after the last one reported was sent.
+    pub fn unreported_since(&self) -> Option<Instant> {
+        self.queue
+            .iter()
+            .rev()
+            .take_while(|s| s.recv_report.is_none())
+            .last()
+            .map(|s| s.local_send_time)
+    }
+
     /// Calculate the RTT for the most recently reported packet.
     pub fn rtt(&self) -> Option<Duration> {
         self.queue.iter().rev().find_map(|s| s.rtt())
