@@ -45,6 +45,9 @@ const CEILING_PROOFS: u32 = 2;
 const CEILING_TOLERANCE: f64 = 1.05;
 /// Packets that have no feedback after the shortest round trip and this: nothing comes through.
 const SILENCE: Duration = Duration::from_millis(700);
+/// Nothing is on its way that could be reported, for so long: no feedback tells nothing then, and pictures are tried
+/// again. Sound and its pauses (a packet every 400 ms) are more frequent.
+const QUIET: Duration = Duration::from_millis(1_500);
 /// With feedback back, pictures wait for so long at most until no queue is left.
 const RETURN_MAX: Duration = Duration::from_secs(2);
 /// No less is told to the pacer, so that padding keeps the feedback coming.
@@ -94,6 +97,9 @@ pub(crate) struct Bandwidth<P> {
     silent_since: Option<Instant>,
     /// When feedback was back.
     returned_at: Option<Instant>,
+    /// What was sent before has been given up. When something was sent since then.
+    given_up: Option<Instant>,
+    asked: Option<Instant>,
 }
 
 impl<P> Default for Bandwidth<P> {
@@ -110,6 +116,8 @@ impl<P> Default for Bandwidth<P> {
             ceiling_proofs: 0,
             silent_since: None,
             returned_at: None,
+            given_up: None,
+            asked: None,
         }
     }
 }
@@ -132,6 +140,7 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         self.link.add(packets, now);
         self.probing.add(packets);
         if packets.iter().any(|packet| packet.received.is_some()) {
+            (self.given_up, self.asked) = (None, None);
             self.heard(now);
         }
         self.weigh(now);
@@ -141,15 +150,10 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         self.verdict()
     }
 
-    /// Wanted every [`TICK`]. `unreported` is when the oldest packet was sent of those after the last one
-    /// of which something is known.
-    pub(crate) fn tick(&mut self, unreported: Option<Instant>, now: Instant) -> Verdict {
-        let patience = self.link.shortest_trip().unwrap_or_default() + SILENCE;
-        let silent = unreported.is_some_and(|sent| now.saturating_duration_since(sent) > patience);
-        if silent && self.silent_since.is_none() {
-            self.silent_since = Some(now);
-            self.returned_at = None;
-        }
+    /// Wanted every [`TICK`]. `unreported` is when the first and the last packets were sent of those after the last
+    /// one of which something is known.
+    pub(crate) fn tick(&mut self, unreported: Option<(Instant, Instant)>, now: Instant) -> Verdict {
+        self.listen(unreported, now);
         if let Some(outcome) = self.probing.outcome(self.link.usual_loss(), now) {
             self.probed(outcome, now);
         }
@@ -178,6 +182,26 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         (self.drain, self.fell_at, self.ceiling) = (None, None, None);
         self.silent_since = None;
         self.assumed = true;
+    }
+
+    /// Nothing comes through if what is sent is not reported. That needs something to be sent: without sound, and with
+    /// pictures stopped, nothing would ever come back.
+    fn listen(&mut self, unreported: Option<(Instant, Instant)>, now: Instant) {
+        let waited = |since: Instant| now.saturating_duration_since(since);
+        let quiet = unreported.is_none_or(|(_, last)| waited(last) > QUIET);
+        if quiet && self.silent_since.is_some_and(|since| waited(since) > QUIET) {
+            (self.silent_since, self.returned_at, self.given_up, self.asked) = (None, None, Some(now), None);
+        }
+        let since = match (unreported, self.given_up) {
+            (Some((_, last)), Some(at)) if last < at => None,
+            (Some((_, last)), Some(_)) => Some(*self.asked.get_or_insert(last)),
+            (unreported, _) => unreported.map(|(first, _)| first),
+        };
+        let patience = self.link.shortest_trip().unwrap_or_default() + SILENCE;
+        if self.silent_since.is_none() && since.is_some_and(|since| waited(since) > patience) {
+            self.silent_since = Some(now);
+            self.returned_at = None;
+        }
     }
 
     fn heard(&mut self, now: Instant) {

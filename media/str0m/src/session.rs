@@ -1564,8 +1564,8 @@ impl Session {
         self.bwe.as_mut()?.request_probe(rate, duration)
     }
 
-    pub fn unreported_since(&self) -> Option<Instant> {
-        self.twcc_tx_register.unreported_since()
+    pub fn unreported(&self) -> Option<(Instant, Instant)> {
+        self.twcc_tx_register.unreported()
     }
 
     pub fn reset_bwe(&mut self, init_bitrate: Bitrate) {

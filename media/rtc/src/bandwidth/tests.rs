@@ -88,7 +88,8 @@ impl Path {
             let report: Vec<_> = self.waiting.drain(..=newest).collect();
             self.bandwidth.feedback(&report, self.now);
         }
-        let unreported = self.waiting.first().map(|packet| packet.sent);
+        let first = self.waiting.first().map(|packet| packet.sent);
+        let unreported = first.zip(self.waiting.last().map(|packet| packet.sent));
         self.verdict = self.bandwidth.tick(unreported, self.now);
         if let Some((rate, length)) = self.bandwidth.probe(self.now) {
             self.probes += 1;
@@ -249,4 +250,26 @@ fn feedback_of_any_kind_does_no_harm() {
         bandwidth.tick(None, now + REPORT * step as u32);
         bandwidth.probe(now + REPORT * step as u32);
     }
+}
+
+#[test]
+fn silence_ends_when_nothing_is_on_its_way() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut bandwidth = Bandwidth::<u32>::default();
+    bandwidth.desire(1_500_000);
+    let verdict = |bandwidth: &mut Bandwidth<u32>, first, last, now| {
+        bandwidth.tick(Some((at(first), at(last))), at(now)).estimate_bps
+    };
+    // A packet that the client cannot place is never reported.
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 500), START_BPS);
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 1_000), 0);
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 2_000), 0);
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 2_750), START_BPS);
+    // It does not count again, what is sent now does.
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 9_000), START_BPS);
+    assert_eq!(verdict(&mut bandwidth, 0, 9_200, 9_250), START_BPS);
+    assert_eq!(verdict(&mut bandwidth, 0, 9_900, 10_000), 0);
+    // While something is sent, nothing but feedback ends it.
+    assert_eq!(verdict(&mut bandwidth, 0, 29_900, 30_000), 0);
 }

@@ -44,7 +44,7 @@ impl RoomState {
     /// Asked regularly: something may be missing.
     pub(super) fn watch_feedback(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        let unreported = ctx.with(state.outgoing(), |rtc| rtc.bwe().unreported_since()).flatten();
+        let unreported = ctx.with(state.outgoing(), |rtc| rtc.bwe().unreported()).flatten();
         let verdict = state.bandwidth.tick(unreported, ctx.now);
         self.take_verdict(ctx, participant, verdict);
     }

@@ -149,9 +149,9 @@ impl<'a> Bwe<'a> {
         probe
     }
 
-    /// When the oldest packet was sent for which there could be feedback by now and is none:
-    /// nothing sent after it has been reported either. `None` if all is reported.
-    pub fn unreported_since(&self) -> Option<Instant> {
-        self.0.session.unreported_since()
+    /// When the first and the last of the packets were sent that came after all which have been reported.
+    /// `None` if the last one is reported.
+    pub fn unreported(&self) -> Option<(Instant, Instant)> {
+        self.0.session.unreported()
     }
 }

@@ -1351,14 +1351,16 @@ impl TwccSendRegister {
         Some((lost as f32) / (total as f32))
     }
 
-    /// When the first packet after the last one reported was sent.
-    pub fn unreported_since(&self) -> Option<Instant> {
-        self.queue
-            .iter()
-            .rev()
-            .take_while(|s| s.recv_report.is_none())
-            .last()
-            .map(|s| s.local_send_time)
+    /// When the first and the last packet after the last one reported were sent.
+    pub fn unreported(&self) -> Option<(Instant, Instant)> {
+        let waiting = || {
+            self.queue
+                .iter()
+                .rev()
+                .take_while(|s| s.recv_report.is_none())
+                .map(|s| s.local_send_time)
+        };
+        Some((waiting().last()?, waiting().next()?))
     }
 
     /// Calculate the RTT for the most recently reported packet.
