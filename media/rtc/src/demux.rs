@@ -162,6 +162,16 @@ impl Demux {
         }
     }
 
+    /// How many user fragments are registered.
+    pub(crate) fn user_fragments(&self) -> usize {
+        self.by_ufrag.len()
+    }
+
+    /// How many addresses, and IP addresses, are known.
+    pub(crate) fn addresses(&self) -> usize {
+        self.by_address.len() + self.by_ip.len()
+    }
+
     pub(crate) fn by_address(&self, source: SocketAddr) -> Option<Key> {
         self.by_address.get(&source).map(|holder| holder.key)
     }

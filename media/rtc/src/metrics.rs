@@ -186,6 +186,12 @@ metrics! {
         connections,
         /// TCP streams of connections.
         tcp_streams,
+        /// ICE user fragments by which connections are found.
+        user_fragments,
+        /// Addresses by which connections are found.
+        addresses,
+        /// Deadlines waited for, those included that are void by now.
+        timers,
         /// Video streams to subscribers that show the lowest layer.
         video_low,
         /// Video streams to subscribers that show the middle layer.

@@ -62,6 +62,11 @@ impl<K: Ord + Copy> Timers<K> {
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 
+    /// Entries, void ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// How long the worker may sleep.
     pub(crate) fn sleep(&self, now: Instant) -> Option<Duration> {
         self.heap.peek().map(|Reverse((at, _))| at.saturating_duration_since(now))

@@ -179,6 +179,9 @@ impl Worker {
         metrics.video_waiting.set(waiting);
         metrics.participants.set(participants as u64);
         metrics.connections.set(self.peers.len() as u64);
+        metrics.user_fragments.set(self.demux.user_fragments() as u64);
+        metrics.addresses.set(self.demux.addresses() as u64);
+        metrics.timers.set(self.timers.len() as u64);
     }
 
     fn close_ending(&mut self, link: &Link, now: Instant) {
