@@ -37,6 +37,7 @@ mod descriptor;
 pub mod fuzzing;
 mod handle;
 mod histogram;
+mod keyed;
 mod layout;
 mod metrics;
 mod negotiation;

@@ -1,11 +1,12 @@
 //! What leaves a peer: which way it goes, and what follows from the answers to checks.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use str0m::{
     Rtc,
+    media::Pt,
     net::{Protocol, Transmit},
-    rtp::{DirectSend, DirectWrite, RtpWrite, Ssrc},
+    rtp::{DirectSend, DirectWrite, ExtensionValues, RtpWrite, Ssrc, Vp8Patch},
 };
 
 use crate::{
@@ -19,6 +20,39 @@ use crate::{
 
 /// RTP and RTCP on one port (RFC 5761, section 4): the second byte of RTCP.
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
+
+/// A packet for a client, to be sent at the end of the turn. It is small, for thousands of them wait
+/// when a frame goes to a full room: what is alike for all receivers is shared.
+pub(crate) struct Written {
+    pub(crate) ssrc: Ssrc,
+    pub(crate) pt: Pt,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    pub(crate) nackable: bool,
+    /// When it came.
+    pub(crate) at: Instant,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) vp8: Option<Vp8Patch>,
+    /// `None`: no header extensions but those of the connection.
+    pub(crate) values: Option<Arc<ExtensionValues>>,
+}
+
+impl From<Written> for RtpWrite {
+    fn from(written: Written) -> Self {
+        let Written { pt, sequence, timestamp, at, payload, .. } = written;
+        let mut write = RtpWrite::new(pt, sequence.into(), timestamp, at, payload)
+            .marker(written.marker)
+            .nackable(written.nackable);
+        if let Some(values) = written.values {
+            write = write.ext_vals(Arc::unwrap_or_clone(values));
+        }
+        match written.vp8 {
+            Some(patch) => write.vp8_patch(patch),
+            None => write,
+        }
+    }
+}
 
 /// The way out of one peer.
 pub(crate) struct Outgoing<'a> {
@@ -86,7 +120,7 @@ pub(crate) fn send_written(
     rtc: &mut Rtc,
     now: Instant,
     chosen: Option<Path>,
-    written: &mut Vec<(Ssrc, RtpWrite)>,
+    written: &mut Vec<Written>,
     sockets: &mut Sockets,
     metrics: &Metrics,
 ) -> bool {
@@ -95,8 +129,9 @@ pub(crate) fn send_written(
     if let Some(mut lane) = rtc.direct_send(now)
         && let Some(way) = way(&lane, chosen, sockets)
     {
-        for (ssrc, packet) in written.drain(..) {
-            match lane.write_rtp(&ssrc, packet, sockets.space()) {
+        for packet in written.drain(..) {
+            let ssrc = packet.ssrc;
+            match lane.write_rtp(&ssrc, packet.into(), sockets.space()) {
                 DirectWrite::Sent => sockets.take(way, metrics),
                 DirectWrite::Queued => queued = true,
                 DirectWrite::NoStream => continue,
@@ -105,9 +140,9 @@ pub(crate) fn send_written(
         }
     } else {
         let mut api = rtc.direct_api();
-        for (ssrc, packet) in written.drain(..) {
-            if let Some(stream) = api.stream_tx(&ssrc) {
-                stream.write_rtp(packet);
+        for packet in written.drain(..) {
+            if let Some(stream) = api.stream_tx(&packet.ssrc) {
+                stream.write_rtp(packet.into());
                 forwarded += 1;
                 queued = true;
             }

@@ -10,11 +10,7 @@ use std::{
 };
 
 use parley_media_core::{ParticipantKey, Spatial, TrackKey};
-use str0m::{
-    Event, Input, MediaOutcome, MediaReceipt, Output, Rtc,
-    net::Receive,
-    rtp::{RtpWrite, Ssrc},
-};
+use str0m::{Event, Input, MediaOutcome, MediaReceipt, Output, Rtc, net::Receive, rtp::Ssrc};
 
 use crate::{
     Connection,
@@ -23,7 +19,7 @@ use crate::{
     codecs::{self, InPayload},
     demux::{Demux, Registered},
     metrics::Metrics,
-    outgoing::{self, Outgoing},
+    outgoing::{self, Outgoing, Written},
     path::Paths,
     probe::Remote,
     room::Reported,
@@ -72,7 +68,7 @@ pub(crate) struct Peer {
     /// The state machine was called into: it is to be told the time, and drained.
     pub(crate) stirred: bool,
     /// Packets for the client, to be sent at the end of the turn: all of one burst together.
-    written: Vec<(Ssrc, RtpWrite)>,
+    written: Vec<Written>,
     pub(crate) channels: Channels,
     pub(crate) link: Link,
     /// When the last datagram came; `None` before the first negotiation.
@@ -207,9 +203,9 @@ impl Peer {
     }
 
     /// Keeps a packet until [`Peer::send_written`].
-    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) {
+    pub(crate) fn write(&mut self, packet: Written) {
         if !self.broken {
-            self.written.push((ssrc, packet));
+            self.written.push(packet);
         }
     }
 

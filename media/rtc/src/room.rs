@@ -25,7 +25,7 @@ use str0m::{
     bwe::ProbeId,
     change::SdpPendingOffer,
     media::{Mid, Pt, Rid},
-    rtp::{RtpWrite, Ssrc},
+    rtp::Ssrc,
 };
 
 use crate::{
@@ -34,9 +34,11 @@ use crate::{
     bandwidth::{Bandwidth, Verdict},
     codecs::OutPayload,
     demux::Demux,
+    keyed::OwnKeys,
     layout::HOME,
     metrics::Metrics,
     negotiation::{dual::Dual, publish::Published, single::Single},
+    outgoing::Written,
     peer::{Link, Peer},
     relay::{Facts, Outlet},
     timers::Armed,
@@ -74,9 +76,9 @@ impl Context<'_> {
     }
 
     /// Has a packet sent to a peer at the end of the turn.
-    fn write(&mut self, key: Key, ssrc: Ssrc, packet: RtpWrite) {
+    fn write(&mut self, key: Key, packet: Written) {
         if let Some(peer) = self.peers.get_mut(key) {
-            peer.write(ssrc, packet);
+            peer.write(packet);
             note_touched(self.touched, key, peer);
         }
     }
@@ -207,7 +209,7 @@ pub(crate) struct RoomState {
     tracks: HashMap<TrackKey, Track>,
     /// Ways on which tracks go over to other parts.
     exports: usize,
-    slots: HashMap<SlotKey, Slot>,
+    slots: OwnKeys<SlotKey, Slot>,
     by_section: HashMap<(Key, Mid), SlotKey>,
     next_slot: u32,
     forwards: Vec<Forward>,
@@ -230,7 +232,7 @@ impl RoomState {
             participants: BTreeMap::new(),
             tracks: HashMap::new(),
             exports: 0,
-            slots: HashMap::new(),
+            slots: OwnKeys::default(),
             by_section: HashMap::new(),
             next_slot: 0,
             forwards: Vec::new(),

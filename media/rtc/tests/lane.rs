@@ -338,8 +338,30 @@ fn transport_numbers_have_no_gap_over_both() {
     }
 }
 
-/// A two-byte value of the one-byte form (RFC 8285, section 4.2).
+#[test]
+fn the_section_is_named_until_the_first_report() {
+    let mut call = Call::connect(Instant::now(), None);
+    let id = str0m::rtp::ExtensionMap::standard().id_of(str0m::rtp::Extension::RtpMid).unwrap();
+    for sequence in 100..400 {
+        assert!(call.write_picture(By::Lane, sequence, FULL));
+        call.run(Duration::from_millis(10));
+    }
+    let named: Vec<bool> =
+        call.wire.iter().map(|(_, bytes)| extension_bytes(header(bytes), id) == Some(b"pic")).collect();
+    let until = named.iter().take_while(|named| **named).count();
+    // Reports on pictures come once a second (RFC 3550, section 6.2, allows no more).
+    assert!((20..=200).contains(&until), "{until} packets");
+    assert!(named[until..].iter().all(|named| !named), "the receiver knows where the stream belongs");
+    assert_eq!(call.received_of(call.picture.1), (100..400).collect::<Vec<_>>());
+}
+
+/// A two-byte value.
 fn extension(header: &[u8], id: u8) -> Option<u16> {
+    extension_bytes(header, id).map(|bytes| u16::from_be_bytes(bytes.try_into().unwrap()))
+}
+
+/// A value of the one-byte form (RFC 8285, section 4.2).
+fn extension_bytes(header: &[u8], id: u8) -> Option<&[u8]> {
     assert_eq!(header[12..14], [0xbe, 0xde]);
     let mut rest = &header[16..];
     while let [first, tail @ ..] = rest {
@@ -349,7 +371,7 @@ fn extension(header: &[u8], id: u8) -> Option<u16> {
         }
         let length = usize::from(first & 15) + 1;
         if first >> 4 == id {
-            return Some(u16::from_be_bytes([tail[0], tail[1]]));
+            return Some(&tail[..length]);
         }
         rest = &tail[length..];
     }

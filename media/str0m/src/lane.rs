@@ -68,12 +68,16 @@ impl DirectSend<'_> {
     /// Sends a packet, or queues it.
     ///
     /// The datagram is appended to `out`; what is in it stays.
-    pub fn write_rtp(&mut self, ssrc: &Ssrc, rtp: RtpWrite, out: &mut Vec<u8>) -> DirectWrite {
+    pub fn write_rtp(&mut self, ssrc: &Ssrc, mut rtp: RtpWrite, out: &mut Vec<u8>) -> DirectWrite {
         let before = out.len();
-        let Err(rtp) = self.rtc.session.send_direct(self.now, ssrc, rtp, out) else {
+        if self
+            .rtc
+            .session
+            .send_direct(self.now, ssrc, &mut rtp, out)
+        {
             self.rtc.peer_bytes_tx += (out.len() - before) as u64;
             return DirectWrite::Sent;
-        };
+        }
         let Some(stream) = self.rtc.session.streams.stream_tx(ssrc) else {
             return DirectWrite::NoStream;
         };

@@ -70,6 +70,7 @@ impl Rtc {
             Ok(MultiplexKind::Rtp) if ready => self.session.receive_rtp(now, datagram),
             Ok(MultiplexKind::Rtcp) if ready => {
                 let mut wake = self.readiness.wake();
+                wake.no_transport();
                 self.session.receive_rtcp(now, datagram, &mut wake)
             }
             _ => MediaOutcome::Unsuitable.at_rest(),
@@ -80,6 +81,7 @@ impl Rtc {
         if receipt.due.is_some() {
             let mut wake = self.readiness.wake();
             wake.no_events();
+            wake.no_transport();
         }
         receipt
     }

@@ -1379,21 +1379,20 @@ impl Session {
     }
 
     /// Sends a packet past the queues, after [`Self::open_direct`] for the same time, and appends
-    /// the datagram to `out`. Gives back what has to be queued.
-    #[allow(clippy::result_large_err)]
+    /// the datagram to `out`. False if it has to be queued; it is whole then.
     pub fn send_direct(
         &mut self,
         now: Instant,
         ssrc: &Ssrc,
-        rtp: RtpWrite,
+        rtp: &mut RtpWrite,
         out: &mut Vec<u8>,
-    ) -> Result<(), RtpWrite> {
+    ) -> bool {
         let (Some(stream), Some(srtp_tx)) = (self.streams.stream_tx(ssrc), &mut self.srtp_tx)
         else {
-            return Err(rtp);
+            return false;
         };
         if !stream.is_direct_open() || !self.pacer.lets_go(stream.is_unpaced()) {
-            return Err(rtp);
+            return false;
         }
         let midrid = stream.midrid();
         let pt = rtp.pt();
@@ -1402,7 +1401,7 @@ impl Session {
         let media = self.medias.iter().find(|m| m.mid() == midrid.mid());
         let (Some(param), Some(media)) = (params.next(), media) else {
             // The queue says what is wrong.
-            return Err(rtp);
+            return false;
         };
 
         let twcc_seq = self.twcc;
@@ -1418,9 +1417,10 @@ impl Session {
             twcc,
             param,
             buf,
-            |head, body, header, seq_no| {
-                trace!("Send RTP: {:?}", header);
-                srtp_tx.protect_rtp_into(head, body, header, *seq_no, out);
+            |head, body, ssrc, seq_no| {
+                trace!(payload_size = body.len(), "Send RTP: {} {}", ssrc, seq_no);
+                let id = (ssrc, *seq_no as u16);
+                srtp_tx.protect_rtp_into(head, body, id, *seq_no, out);
             },
         );
 
@@ -1434,7 +1434,7 @@ impl Session {
             bwe.on_media_sent(payload_size.into(), false, now);
         }
         self.media_bytes_tx += payload_size as u64;
-        Ok(())
+        true
     }
 
     pub fn poll_timeout(&mut self) -> (Option<Instant>, Reason) {

@@ -44,7 +44,9 @@ impl RoomState {
     /// Asked regularly: something may be missing.
     pub(super) fn watch_feedback(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
         let Some(state) = self.participants.get_mut(&participant) else { return };
-        let unreported = ctx.with(state.outgoing(), |rtc| rtc.bwe().unreported()).flatten();
+        // Only reads, so the connection need not be looked at again.
+        let peer = ctx.peers.get_mut(state.outgoing());
+        let unreported = peer.and_then(|peer| peer.with(ctx.metrics, |rtc| rtc.bwe().unreported()).flatten());
         let verdict = state.bandwidth.tick(unreported, ctx.now);
         self.take_verdict(ctx, participant, verdict);
     }

@@ -7,7 +7,7 @@ use parley_media_core::{
 };
 use str0m::{
     media::{KeyframeRequestKind, Mid, Pt},
-    rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
+    rtp::{ExtensionValues, RtpPacket, Vp8Descriptor, Vp8Patch, rtcp::SenderInfo},
 };
 
 use super::{Context, Origin, RoomState, Slot, redundancy::Earlier, relay::send};
@@ -16,6 +16,7 @@ use crate::{
     arena::Key,
     codecs::{InPayload, OutPayload, mime},
     descriptor,
+    outgoing::Written,
     peer::Incoming,
     relay::Message,
 };
@@ -27,6 +28,8 @@ pub(super) struct Outgoing<'a> {
     from: Origin,
     video: bool,
     vp8: Option<Vp8Descriptor>,
+    /// What goes on of the header extensions; `Some(None)` = nothing.
+    values: Option<Option<Arc<ExtensionValues>>>,
     /// The primary block of a redundant packet; `Some(None)` = there is none.
     primary: Option<Option<Arc<[u8]>>>,
     /// It was lost, and is taken out of the packet after it.
@@ -117,8 +120,19 @@ impl RoomState {
                 return;
             }
         };
-        let write = rtp_write(outgoing, forward, pt, payload, ctx);
-        ctx.write(slot.peer, slot.ssrc, write);
+        let written = Written {
+            ssrc: slot.ssrc,
+            pt,
+            sequence: forward.sequence,
+            timestamp: forward.timestamp,
+            marker: forward.marker,
+            nackable: outgoing.video,
+            at: ctx.now,
+            payload,
+            vp8: vp8_patch(outgoing.vp8.as_ref(), forward),
+            values: outgoing.values(forward),
+        };
+        ctx.write(slot.peer, written);
     }
 
     /// A receiver asks for a keyframe of what a section shows.
@@ -192,6 +206,7 @@ impl<'a> Outgoing<'a> {
             from,
             video: false,
             vp8: None,
+            values: None,
             primary: None,
             recovered: false,
             earlier: Earlier::default(),
@@ -212,6 +227,27 @@ impl<'a> Outgoing<'a> {
     fn primary(&mut self) -> Option<Arc<[u8]>> {
         let payload = &self.packet.payload;
         self.primary.get_or_insert_with(|| Red::parse(payload).map(|red| Arc::from(red.primary))).clone()
+    }
+
+    /// The header extensions that go on with it, made once for all but those whose frames get other
+    /// numbers. `None`: there are none.
+    fn values(&mut self, forward: &Forward) -> Option<Arc<ExtensionValues>> {
+        let packet = self.packet;
+        let received = &packet.header.ext_vals;
+        let described = self.payload.codec() == Some(Codec::Av1);
+        if described && forward.frame_number.is_some() {
+            let mut values = passed_on(received);
+            descriptor::pass_on(received, &mut values, forward.frame_number);
+            return Some(Arc::new(values));
+        }
+        let make = || {
+            let mut values = passed_on(received);
+            if described {
+                descriptor::pass_on(received, &mut values, None);
+            }
+            (values != ExtensionValues::default()).then(|| Arc::new(values))
+        };
+        self.values.get_or_insert_with(make).clone()
     }
 
     /// The packet with frames before it, made once for all alike. `None`: without.
@@ -272,17 +308,10 @@ fn payload_for(
     found
 }
 
-fn rtp_write(
-    outgoing: &Outgoing<'_>,
-    forward: &Forward,
-    pt: Pt,
-    payload: Arc<[u8]>,
-    ctx: &Context<'_>,
-) -> RtpWrite {
-    let received = &outgoing.packet.header.ext_vals;
-    // Only what concerns the picture or the sound goes on; mid, rids, times and transport
-    // numbers are of the other connection.
-    let mut values = ExtensionValues {
+/// Only what concerns the picture or the sound goes on; mid, rids, times and transport numbers are
+/// of the other connection.
+fn passed_on(received: &ExtensionValues) -> ExtensionValues {
+    ExtensionValues {
         audio_level: received.audio_level,
         voice_activity: received.voice_activity,
         video_orientation: received.video_orientation,
@@ -290,17 +319,6 @@ fn rtp_write(
         play_delay_min: received.play_delay_min,
         play_delay_max: received.play_delay_max,
         ..ExtensionValues::default()
-    };
-    if outgoing.payload.codec() == Some(Codec::Av1) {
-        descriptor::pass_on(received, &mut values, forward.frame_number);
-    }
-    let write = RtpWrite::new(pt, forward.sequence.into(), forward.timestamp, ctx.now, payload)
-        .marker(forward.marker)
-        .ext_vals(values)
-        .nackable(outgoing.video);
-    match vp8_patch(outgoing.vp8.as_ref(), forward) {
-        Some(patch) => write.vp8_patch(patch),
-        None => write,
     }
 }
 

@@ -36,13 +36,31 @@ pub struct RtpHeader {
     pub header_len: usize,
 }
 
-impl RtpHeader {
-    pub(crate) fn write_to(&self, buf: &mut [u8], exts: &ExtensionMap) -> usize {
-        assert!(self.csrc_count <= 15, "CSRC count must be <= 15");
+/// What is before the extensions, as it goes onto the wire.
+pub(crate) struct FixedHeader<'a> {
+    pub has_padding: bool,
+    pub has_extension: bool,
+    pub marker: bool,
+    pub payload_type: Pt,
+    pub sequence_number: u16,
+    pub timestamp: u32,
+    pub ssrc: Ssrc,
+    pub csrc: &'a [u32],
+}
+
+impl FixedHeader<'_> {
+    /// Writes the header with these extension values and returns its length.
+    pub(crate) fn write_to(
+        &self,
+        buf: &mut [u8],
+        exts: &ExtensionMap,
+        ext_vals: &ExtensionValues,
+    ) -> usize {
+        assert!(self.csrc.len() <= 15, "CSRC count must be <= 15");
         buf[0] = 0b10_0_0_0000
             | if self.has_padding { 1 << 5 } else { 0 }
             | if self.has_extension { 1 << 4 } else { 0 }
-            | (self.csrc_count as u8);
+            | (self.csrc.len() as u8);
 
         assert!(*self.payload_type <= 127);
         buf[1] = *self.payload_type & 0b0111_1111 | if self.marker { 1 << 7 } else { 0 };
@@ -51,18 +69,17 @@ impl RtpHeader {
         buf[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
         buf[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
 
-        let csrc_len = self.csrc_count * 4;
-        for i in 0..self.csrc_count {
+        for (i, csrc) in self.csrc.iter().enumerate() {
             let offset = 12 + i * 4;
-            buf[offset..offset + 4].copy_from_slice(&self.csrc[i].to_be_bytes());
+            buf[offset..offset + 4].copy_from_slice(&csrc.to_be_bytes());
         }
 
-        let ext_start = 12 + csrc_len;
-        let exts_form = exts.form(&self.ext_vals);
+        let ext_start = 12 + self.csrc.len() * 4;
+        let exts_form = exts.form(ext_vals);
         buf[ext_start..ext_start + 2].copy_from_slice(&exts_form.serialize());
 
         let ext_buf = &mut buf[ext_start + 4..];
-        let mut ext_len = exts.write_to(ext_buf, &self.ext_vals, exts_form);
+        let mut ext_len = exts.write_to(ext_buf, ext_vals, exts_form);
 
         let pad = 4 - ext_len % 4;
         if pad < 4 {
@@ -76,6 +93,22 @@ impl RtpHeader {
         buf[ext_start + 2..ext_start + 4].copy_from_slice(&bede_len.to_be_bytes());
 
         ext_start + 4 + ext_len
+    }
+}
+
+impl RtpHeader {
+    pub(crate) fn write_to(&self, buf: &mut [u8], exts: &ExtensionMap) -> usize {
+        let fixed = FixedHeader {
+            has_padding: self.has_padding,
+            has_extension: self.has_extension,
+            marker: self.marker,
+            payload_type: self.payload_type,
+            sequence_number: self.sequence_number,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            csrc: &self.csrc[..self.csrc_count],
+        };
+        fixed.write_to(buf, exts, &self.ext_vals)
     }
 
     fn do_pad(buf: &mut [u8], from: usize, pad: usize) {

@@ -17,6 +17,7 @@ pub use mtime::Frequency;
 pub use mtime::MediaTime;
 
 mod header;
+pub(crate) use header::FixedHeader;
 pub use header::RtpHeader;
 pub(crate) use header::{extend_u7, extend_u8, extend_u15, extend_u16, extend_u32};
 

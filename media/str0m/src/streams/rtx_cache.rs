@@ -1,9 +1,11 @@
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::io::DATAGRAM_MAX_PACKET_SIZE;
 use crate::rtp_::ExtensionValues;
+use crate::rtp_::Frequency;
 use crate::rtp_::MediaTime;
 use crate::rtp_::Pt;
 use crate::rtp_::RtpHeader;
@@ -18,20 +20,17 @@ const RTX_CACHE_SIZE_QUANTIZER: usize = 25;
 const RTX_CACHE_QUANTIZE_SLOTS: usize = DATAGRAM_MAX_PACKET_SIZE / RTX_CACHE_SIZE_QUANTIZER;
 
 /// A packet as it is kept: what is the same for all packets of a stream, or is set anew
-/// when it is sent again, is left out. A stream keeps hundreds of them.
+/// when it is sent again, is left out. A stream keeps hundreds of them, and each is written when
+/// nothing of its place is in the processor's cache: with its position and time it has 64 bytes.
 #[derive(Debug)]
 struct CachedPacket {
-    time: MediaTime,
     payload: Arc<[u8]>,
-    vp8_patch: Option<Vp8Patch>,
-    timestamp: Instant,
-    sequence_number: u16,
-    rtp_timestamp: u32,
-    ssrc: Ssrc,
-    payload_type: Pt,
-    marker: bool,
     /// Most packets have none of this.
     extra: Option<Box<Extra>>,
+    rtp_timestamp: u32,
+    vp8_patch: Option<Vp8Patch>,
+    payload_type: Pt,
+    marker: bool,
 }
 
 #[derive(Debug)]
@@ -41,43 +40,56 @@ struct Extra {
     ext_vals: ExtensionValues,
 }
 
-impl CachedPacket {
-    fn new(packet: RtpPacket) -> Self {
-        let header = packet.header;
-        let mut ext_vals = header.ext_vals;
-        // These are set when the packet is sent again.
+impl Extra {
+    /// Takes the values, if there are any that are not set anew when the packet is sent again.
+    fn take(sent: &mut Sent<'_>) -> Option<Box<Self>> {
+        let ext_vals = &mut *sent.ext_vals;
         ext_vals.mid = None;
         ext_vals.rid = None;
         ext_vals.rid_repair = None;
         ext_vals.abs_send_time = None;
         ext_vals.transport_cc = None;
-        let needed = header.csrc_count > 0 || ext_vals != ExtensionValues::default();
-        CachedPacket {
-            time: packet.time,
-            payload: packet.payload,
-            vp8_patch: packet.vp8_patch,
-            timestamp: packet.timestamp,
-            sequence_number: header.sequence_number,
-            rtp_timestamp: header.timestamp,
-            ssrc: header.ssrc,
-            payload_type: header.payload_type,
-            marker: header.marker,
-            extra: needed.then(|| {
-                Box::new(Extra {
-                    csrc_count: header.csrc_count,
-                    csrc: header.csrc,
-                    ext_vals,
-                })
-            }),
+        if sent.csrc_count == 0 && *ext_vals == ExtensionValues::default() {
+            return None;
         }
+        Some(Box::new(Self {
+            csrc_count: sent.csrc_count,
+            csrc: *sent.csrc,
+            ext_vals: mem::take(ext_vals),
+        }))
     }
+}
 
-    fn restore(&self, seq_no: SeqNo) -> RtpPacket {
+/// A packet that was sent, to be kept.
+pub(crate) struct Sent<'a> {
+    pub seq_no: SeqNo,
+    pub ssrc: Ssrc,
+    pub clock_rate: Frequency,
+    pub rtp_timestamp: u32,
+    pub payload_type: Pt,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+    pub vp8_patch: Option<Vp8Patch>,
+    pub csrc_count: usize,
+    pub csrc: &'a [u32; 15],
+    /// Are taken out.
+    pub ext_vals: &'a mut ExtensionValues,
+}
+
+/// What is the same for all packets that are kept.
+#[derive(Debug, Clone, Copy)]
+struct Common {
+    ssrc: Ssrc,
+    clock_rate: Frequency,
+}
+
+impl CachedPacket {
+    fn restore(&self, seq_no: SeqNo, timestamp: Instant, common: Common) -> RtpPacket {
         let mut header = RtpHeader {
             payload_type: self.payload_type,
-            sequence_number: self.sequence_number,
+            sequence_number: *seq_no as u16,
             timestamp: self.rtp_timestamp,
-            ssrc: self.ssrc,
+            ssrc: common.ssrc,
             marker: self.marker,
             ..Default::default()
         };
@@ -88,11 +100,11 @@ impl CachedPacket {
         }
         RtpPacket {
             seq_no,
-            time: self.time,
+            time: MediaTime::new(self.rtp_timestamp.into(), common.clock_rate),
             header,
             payload: self.payload.clone(),
             vp8_patch: self.vp8_patch,
-            timestamp: self.timestamp,
+            timestamp,
             last_sender_info: None,
             nackable: true,
         }
@@ -103,6 +115,9 @@ impl CachedPacket {
 pub(crate) struct RtxCache {
     // Data, new additions here probably need to be cleared in [`clear`].
     packet_by_seq_no: EvictingBuffer<CachedPacket>,
+
+    // Set with each packet.
+    common: Option<Common>,
 
     // The packet that was asked for last, put together again.
     restored: Option<Box<RtpPacket>>,
@@ -117,6 +132,7 @@ impl RtxCache {
     pub fn new(max_packet_count: usize, max_packet_age: Duration) -> Self {
         Self {
             packet_by_seq_no: EvictingBuffer::new(10, max_packet_age, max_packet_count),
+            common: None,
             restored: None,
             seq_no_by_quantized_size: [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS],
         }
@@ -124,11 +140,39 @@ impl RtxCache {
 
     pub fn cache_sent_packet(&mut self, packet: RtpPacket, now: Instant) {
         assert!(packet.nackable);
-        let seq_no = packet.seq_no;
-        let quantized_size = packet.payload.len() / RTX_CACHE_SIZE_QUANTIZER;
-        self.packet_by_seq_no
-            .push(*seq_no, now, CachedPacket::new(packet));
-        self.seq_no_by_quantized_size[quantized_size] = seq_no;
+        let mut header = packet.header;
+        let sent = Sent {
+            seq_no: packet.seq_no,
+            ssrc: header.ssrc,
+            clock_rate: packet.time.frequency(),
+            rtp_timestamp: header.timestamp,
+            payload_type: header.payload_type,
+            marker: header.marker,
+            payload: packet.payload,
+            vp8_patch: packet.vp8_patch,
+            csrc_count: header.csrc_count,
+            csrc: &header.csrc,
+            ext_vals: &mut header.ext_vals,
+        };
+        self.cache(sent, now);
+    }
+
+    pub fn cache(&mut self, mut sent: Sent<'_>, now: Instant) {
+        let quantized_size = sent.payload.len() / RTX_CACHE_SIZE_QUANTIZER;
+        self.common = Some(Common {
+            ssrc: sent.ssrc,
+            clock_rate: sent.clock_rate,
+        });
+        let packet = CachedPacket {
+            extra: Extra::take(&mut sent),
+            payload: sent.payload,
+            rtp_timestamp: sent.rtp_timestamp,
+            vp8_patch: sent.vp8_patch,
+            payload_type: sent.payload_type,
+            marker: sent.marker,
+        };
+        self.packet_by_seq_no.push(*sent.seq_no, now, packet);
+        self.seq_no_by_quantized_size[quantized_size] = sent.seq_no;
         self.remove_old_packets(now);
     }
 
@@ -137,8 +181,8 @@ impl RtxCache {
     }
 
     pub fn get_cached_packet_by_seq_no(&mut self, seq_no: SeqNo) -> Option<&mut RtpPacket> {
-        let cached = self.packet_by_seq_no.get(*seq_no)?;
-        let restored = cached.restore(seq_no);
+        let (cached, sent_at) = self.packet_by_seq_no.get_with_time(*seq_no)?;
+        let restored = cached.restore(seq_no, sent_at, self.common?);
         Some(match &mut self.restored {
             Some(place) => {
                 **place = restored;
@@ -176,6 +220,7 @@ impl RtxCache {
 
     pub(crate) fn clear(&mut self) {
         self.packet_by_seq_no.clear();
+        self.common = None;
         self.restored = None;
         self.seq_no_by_quantized_size = [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS];
     }
@@ -194,7 +239,10 @@ mod test {
 
     fn packet(now: Instant, seq_no: u64, millis: u64) -> RtpPacket {
         RtpPacket {
-            header: RtpHeader::default(),
+            header: RtpHeader {
+                sequence_number: seq_no as u16,
+                ..Default::default()
+            },
             seq_no: seq_no.into(),
             time: MediaTime::from_90khz(0),
             payload: millis.to_be_bytes().into(),
@@ -209,6 +257,8 @@ mod test {
     fn a_packet_comes_back_with_what_concerns_the_picture() {
         let now = Instant::now();
         let mut sent = packet(now, 70_000, 10);
+        sent.timestamp = now;
+        sent.time = MediaTime::from_90khz(90_000);
         sent.header.marker = true;
         sent.header.payload_type = 96.into();
         sent.header.timestamp = 90_000;
@@ -219,6 +269,8 @@ mod test {
         sent.header.ext_vals.video_content_type = Some(1);
         sent.header.ext_vals.audio_level = Some(-3);
         let mut wanted = packet(now, 70_000, 10);
+        wanted.timestamp = sent.timestamp;
+        wanted.time = sent.time;
         wanted.header = sent.header.clone();
         sent.header.ext_vals.abs_send_time = Some(now);
         sent.header.ext_vals.transport_cc = Some(3);

@@ -127,6 +127,11 @@ impl<T> EvictingBuffer<T> {
 
     /// Get the entry for the previously inserted position.
     pub fn get(&self, position: u64) -> Option<&T> {
+        self.get_with_time(position).map(|(value, _)| value)
+    }
+
+    /// Get the entry for the previously inserted position, and the time it was inserted with.
+    pub fn get_with_time(&self, position: u64) -> Option<(&T, Instant)> {
         if self.is_inert() {
             return None;
         }
@@ -134,7 +139,7 @@ impl<T> EvictingBuffer<T> {
         let index = (position % self.buf.len() as u64) as usize;
         if let Some(entry) = &self.buf[index] {
             if entry.position == position {
-                return Some(&entry.value);
+                return Some((&entry.value, entry.timestamp));
             }
         }
         None

@@ -15,6 +15,7 @@ use crate::pacer::QueuePriority;
 use crate::pacer::QueueSnapshot;
 use crate::pacer::QueueState;
 use crate::packet::Vp8Patch;
+use crate::rtp_::FixedHeader;
 use crate::rtp_::MidRid;
 use crate::rtp_::{Bitrate, Descriptions, Extension, ExtensionMap, ExtensionValues, Frequency};
 use crate::rtp_::{MAX_BLANK_PADDING_PAYLOAD_SIZE, Sdes, SdesType};
@@ -27,7 +28,7 @@ use crate::util::value_history::ValueHistory;
 use crate::util::{InstantExt, already_happened, not_happening};
 
 use super::RtpPacket;
-use super::rtx_cache::RtxCache;
+use super::rtx_cache::{RtxCache, Sent};
 use super::send_queue::SendQueue;
 use super::send_stats::StreamTxStats;
 
@@ -499,12 +500,29 @@ impl StreamTx {
         self.send_queue.push(packet);
     }
 
+    /// What is remembered of each packet that is written.
+    fn note_written(&mut self, rtp: &RtpWrite) {
+        let first_call = self.rtp_and_wallclock.is_none();
+
+        if first_call && rtp.seq_no.roc() > 0 {
+            // TODO: make it possible to supress this.
+            warn!(
+                "First SeqNo has non-zero ROC ({}), which needs out-of-band signalling \
+                to remote peer",
+                rtp.seq_no.roc()
+            );
+        }
+
+        self.rtp_and_wallclock = Some((rtp.time, rtp.wallclock));
+    }
+
     fn packet_from(&mut self, rtp: RtpWrite) -> RtpPacket {
+        self.note_written(&rtp);
         let RtpWrite {
             pt,
             seq_no,
             time,
-            wallclock,
+            wallclock: _,
             marker,
             ext_vals,
             nackable,
@@ -514,20 +532,8 @@ impl StreamTx {
             vp8_patch,
         } = rtp;
 
-        let first_call = self.rtp_and_wallclock.is_none();
-
-        if first_call && seq_no.roc() > 0 {
-            // TODO: make it possible to supress this.
-            warn!(
-                "First SeqNo has non-zero ROC ({}), which needs out-of-band signalling \
-                to remote peer",
-                seq_no.roc()
-            );
-        }
-
         // This 1 in clock frequency will be fixed in poll_output.
         let media_time = MediaTime::from_secs(time as u64);
-        self.rtp_and_wallclock = Some((time, wallclock));
 
         let header = RtpHeader {
             csrc_count,
@@ -576,84 +582,93 @@ impl StreamTx {
     }
 
     /// Sends a packet past the queue: what [`Self::write_rtp`], a timeout and
-    /// [`Self::poll_packet`] do together, if nothing is queued.
+    /// [`Self::poll_packet`] do together, if nothing is queued. Takes out of `rtp` what is kept.
     ///
     /// `protect` is given header and payload as they go onto the wire. `buf` is scratch.
     pub(crate) fn send_direct(
         &mut self,
         now: Instant,
-        rtp: RtpWrite,
+        rtp: &mut RtpWrite,
         exts: &ExtensionMap,
         twcc: Option<&mut u64>,
         param: &PayloadParams,
         buf: &mut Vec<u8>,
-        protect: impl FnOnce(&[u8], &[u8], &RtpHeader, SeqNo),
+        protect: impl FnOnce(&[u8], &[u8], Ssrc, SeqNo),
     ) -> usize {
         debug_assert!(self.is_direct_open());
 
-        let mut pkt = self.packet_from(rtp);
-        pkt.timestamp = now;
-
-        let len = pkt.payload.len() as u64;
-        self.stats.update_packet_counts(len, false);
+        self.note_written(rtp);
+        let payload_size = rtp.payload.len();
+        self.stats.update_packet_counts(payload_size as u64, false);
         if let Some(h) = &mut self.stats.bytes_transmitted {
-            h.push(now, len);
+            h.push(now, payload_size as u64);
         }
         if self.rtx_ratio_cap.is_some() {
             // Forgets old values, as each poll of the queue does.
             self.rtx_ratio_downsampled(now);
         }
 
-        // The header that is kept to be sent again has these, see poll_packet().
-        let pt = pkt.header.payload_type;
-        let ext_vals = &mut pkt.header.ext_vals;
-        if !self.remote_acked_ssrc {
-            ext_vals.mid = Some(self.midrid.mid());
-            ext_vals.rid = self.midrid.rid();
-        }
-        ext_vals.rid_repair = None;
-
         let clock_rate = param.spec().rtp_clock_rate();
-        pkt.time = MediaTime::new(pkt.time.numer(), clock_rate);
         self.clock_rate = Some(clock_rate);
-        if param.resend().is_some() && param.red() != Some(pt) {
-            self.pt_for_padding = Some(pt);
-        } else {
-            pkt.nackable = false;
+        let resendable = param.resend().is_some() && param.red() != Some(rtp.pt);
+        if resendable {
+            self.pt_for_padding = Some(rtp.pt);
         }
 
-        // These are of this sending alone, and are written anew when the packet is sent again.
+        // As in poll_packet().
+        if !self.remote_acked_ssrc {
+            rtp.ext_vals.mid = Some(self.midrid.mid());
+            rtp.ext_vals.rid = self.midrid.rid();
+        }
+        rtp.ext_vals.rid_repair = None;
         if exts.id_of(Extension::AbsoluteSendTime).is_some() {
-            ext_vals.abs_send_time = Some(now);
+            rtp.ext_vals.abs_send_time = Some(now);
         }
         if let Some(twcc) = twcc {
-            ext_vals.transport_cc = Some(*twcc as u16);
+            rtp.ext_vals.transport_cc = Some(*twcc as u16);
             *twcc += 1;
         }
-
+        let header = FixedHeader {
+            has_padding: false,
+            has_extension: true,
+            marker: rtp.marker,
+            payload_type: rtp.pt,
+            sequence_number: *rtp.seq_no as u16,
+            timestamp: rtp.time,
+            ssrc: self.ssrc,
+            csrc: &rtp.csrc[..rtp.csrc_count],
+        };
         buf.resize(DATAGRAM_MAX_PACKET_SIZE, 0);
-        let header_len = pkt.header.write_to(buf, exts);
+        let header_len = header.write_to(buf, exts, &rtp.ext_vals);
         assert!(header_len % 4 == 0, "RTP header must be multiple of 4");
-        pkt.header.header_len = header_len;
 
-        match pkt.vp8_patch.as_ref() {
-            Some(patch) => {
-                buf.truncate(header_len);
-                buf.extend_from_slice(&pkt.payload);
-                let (head, body) = buf.split_at_mut(header_len);
-                patch.apply(body);
-                protect(head, body, &pkt.header, pkt.seq_no);
+        let (head, room) = buf.split_at_mut(header_len);
+        match (&rtp.vp8_patch, room.get_mut(..payload_size)) {
+            (Some(patch), Some(body)) => {
+                patch.copy_to(&rtp.payload, body);
+                protect(head, body, self.ssrc, rtp.seq_no);
             }
-            None => protect(&buf[..header_len], &pkt.payload, &pkt.header, pkt.seq_no),
+            _ => protect(head, &rtp.payload, self.ssrc, rtp.seq_no),
         }
 
-        self.last_sent_seq_no = pkt.seq_no;
+        self.last_sent_seq_no = rtp.seq_no;
         self.last_used = now;
         self.send_queue.emitted_beside(now);
-
-        let payload_size = pkt.payload.len();
-        if pkt.nackable {
-            self.rtx_cache.cache_sent_packet(pkt, now);
+        if rtp.nackable && resendable {
+            let sent = Sent {
+                seq_no: rtp.seq_no,
+                ssrc: self.ssrc,
+                clock_rate,
+                rtp_timestamp: rtp.time,
+                payload_type: rtp.pt,
+                marker: rtp.marker,
+                payload: rtp.payload.clone(),
+                vp8_patch: rtp.vp8_patch,
+                csrc_count: rtp.csrc_count,
+                csrc: &rtp.csrc,
+                ext_vals: &mut rtp.ext_vals,
+            };
+            self.rtx_cache.cache(sent, now);
         }
         payload_size
     }
@@ -1122,11 +1137,9 @@ impl StreamTx {
         use RtcpFb::*;
         match fb {
             ReceptionReport(r) => {
-                if let Some(rtx_ssrc) = self.rtx {
-                    if rtx_ssrc == r.ssrc {
-                        // Receiver has bound MidRid to RTX SSRC
-                        self.remote_acked_rtx_ssrc = true;
-                    }
+                if self.rtx == Some(r.ssrc) {
+                    // Receiver has bound MidRid to RTX SSRC
+                    self.remote_acked_rtx_ssrc = true;
                 } else if r.ssrc == self.ssrc {
                     // Receiver has bound MidRid to SSRC
                     self.remote_acked_ssrc = true;
