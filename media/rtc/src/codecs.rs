@@ -16,10 +16,7 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
-use crate::{
-    bandwidth::{START_BPS, TICK},
-    descriptor,
-};
+use crate::{bandwidth::START_BPS, descriptor, room::STATS_INTERVAL};
 
 /// Packets kept for retransmission: a second of the largest layer.
 pub(crate) const RESEND_PACKETS_VIDEO: usize = 1_000;
@@ -67,7 +64,7 @@ pub(crate) fn build(candidates: &[Candidate], max_data_message: usize) -> Option
         .enable_av1(true)
         .set_extension_map(extensions())
         .enable_external_bwe(Bitrate::from(START_BPS))
-        .set_stats_interval(Some(TICK))
+        .set_stats_interval(Some(STATS_INTERVAL))
         .set_send_buffer_video(RESEND_PACKETS_VIDEO)
         .set_send_buffer_audio(RESEND_PACKETS_AUDIO)
         .set_sctp_max_message_size(message_bytes);

@@ -158,6 +158,8 @@ metrics! {
         panics,
         /// Rooms closed because their event queue was full.
         rooms_overloaded,
+        /// Turns of the worker loop.
+        turns,
         /// Turns of the worker loop that took longer than the lateness bound.
         late_turns,
         /// NACKed packets of publishers asked for again.

@@ -44,7 +44,7 @@ use crate::{
     timers::Armed,
 };
 pub(crate) use events::Events;
-pub(crate) use stats::Reported;
+pub(crate) use stats::{INTERVAL as STATS_INTERVAL, Reported};
 
 /// Participants of one room.
 const PARTICIPANTS_MAX: usize = 5_000;
@@ -62,6 +62,8 @@ pub(crate) struct Context<'a> {
     pub(crate) touched: &'a mut Vec<Key>,
     /// Peers to be closed at the end of the turn.
     pub(crate) closing: &'a mut Vec<Key>,
+    /// Packets written in this turn.
+    pub(crate) written: &'a mut usize,
     pub(crate) max_data_message: usize,
     pub(crate) now: Instant,
 }
@@ -79,6 +81,7 @@ impl Context<'_> {
     fn write(&mut self, key: Key, packet: Written) {
         if let Some(peer) = self.peers.get_mut(key) {
             peer.write(packet);
+            *self.written += 1;
             note_touched(self.touched, key, peer);
         }
     }
@@ -288,7 +291,7 @@ impl RoomState {
         if self.participants.contains_key(&participant) {
             return Err(MediaError::Limit("the participant has joined already"));
         }
-        if self.overload >= Overload::Few {
+        if self.overload == Overload::SoundOnly {
             ctx.metrics.dropped_joins.inc();
             return Err(MediaError::Limit("the server does not keep up and takes nobody in"));
         }

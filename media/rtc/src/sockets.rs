@@ -35,6 +35,8 @@ struct Socket {
     io: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    /// What waits in the kernel, at the most.
+    receive_bytes: usize,
     /// More may be waiting in the kernel (the poll tells only of news).
     readable: bool,
 }
@@ -154,6 +156,12 @@ impl Sockets {
             let addr = SocketAddr::new(*ip, port);
             sockets.push(bind_one(addr).map_err(|source| StartError::Bind { addr, source })?);
         }
+        if sockets.iter().any(|socket| socket.receive_bytes < SOCKET_BUFFER_BYTES) {
+            tracing::warn!(
+                "the system gives media sockets less than {SOCKET_BUFFER_BYTES} bytes to receive in \
+                 (net.core.rmem_max): when a worker is late, packets of sound are lost as well"
+            );
+        }
         let announced = announce(config, &sockets);
         if announced.is_empty() {
             return Err(StartError::NoAddress);
@@ -189,6 +197,14 @@ impl Sockets {
         }
     }
 
+    /// Has all sockets read once. After an error in the middle of a batch something may be left
+    /// of which the poll does not tell again.
+    pub(crate) fn look_again(&mut self) {
+        for socket in &mut self.sockets {
+            socket.readable = true;
+        }
+    }
+
     pub(crate) fn any_readable(&self) -> bool {
         self.streams.any_readable() || self.sockets.iter().any(|socket| socket.readable)
     }
@@ -206,6 +222,8 @@ impl Sockets {
         match socket.state.recv((&socket.io).into(), &mut buffers, &mut into.meta) {
             Ok(filled) => {
                 into.filled = filled;
+                // The kernel had no more; the poll tells when more comes.
+                socket.readable = filled == BATCH_SIZE;
                 filled > 0
             }
             Err(error) => {
@@ -341,10 +359,11 @@ fn bind_one(addr: SocketAddr) -> io::Result<Socket> {
     {
         tracing::debug!(%error, "socket buffers stay as they are");
     }
+    let receive_bytes = raw.recv_buffer_size()?;
     let io = UdpSocket::from_std(raw.into());
     let state = UdpSocketState::new((&io).into())?;
     let local = io.local_addr()?;
-    Ok(Socket { io, state, local, readable: true })
+    Ok(Socket { io, state, local, receive_bytes, readable: true })
 }
 
 fn announce(config: &MediaConfig, sockets: &[Socket]) -> Vec<Announced> {

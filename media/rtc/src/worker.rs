@@ -16,6 +16,7 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,7 @@ use tokio::sync::mpsc;
 use crate::{
     MediaConfig, StartError,
     arena::{Arena, Key},
+    bandwidth,
     command::Command,
     demux::Demux,
     handle::Link,
@@ -46,6 +48,9 @@ const POLL_EVENTS: usize = 64;
 const OVERLOAD: &str = "overload";
 /// Idle peers, impatient negotiations and dropped handles are looked at this often.
 const TICK: Duration = Duration::from_secs(1);
+/// Where turns follow each other closely they begin at least so far apart. Packets of a frame come one
+/// by one: read together they are one turn, and one system call to each receiver.
+const TURN_SPACING: Duration = Duration::from_micros(300);
 /// A turn longer than this is late: its packets have waited.
 const TURN_LATE: Duration = Duration::from_millis(20);
 
@@ -72,11 +77,15 @@ pub(crate) struct Worker {
     timers: Timers<Owner>,
     touched: Vec<Key>,
     closing: Vec<Key>,
+    /// Packets for receivers that came up in this turn.
+    written: usize,
     dirty: Vec<Key>,
     /// Rooms to be closed at the end of the turn, and why.
     ending: Vec<(Key, &'static str)>,
     events: Vec<Event>,
     next_tick: Instant,
+    /// When it is looked whether feedback of clients is missing.
+    next_watch: Instant,
     lateness: Lateness,
     /// What is left out for want of time.
     overload: Overload,
@@ -112,10 +121,12 @@ impl Worker {
             timers: Timers::new(),
             touched: Vec::new(),
             closing: Vec::new(),
+            written: 0,
             dirty: Vec::new(),
             ending: Vec::new(),
             events: Vec::new(),
             next_tick: Instant::now() + TICK,
+            next_watch: Instant::now() + bandwidth::TICK,
             lateness: Lateness::new(Instant::now()),
             overload: Overload::None,
             relay_waits: false,
@@ -131,8 +142,13 @@ impl Worker {
     /// Runs until told to stop, or until all handles are gone.
     pub(crate) fn run(mut self, link: &Link) {
         let mut polled = Polled::with_capacity(POLL_EVENTS);
+        let (mut began, mut rest) = (Instant::now(), Duration::ZERO);
         while !self.stopping {
             let sleep = self.sleep();
+            if !rest.is_zero() && !sleep.is_zero() {
+                thread::sleep(rest);
+            }
+            let sleep = sleep.saturating_sub(rest);
             match self.poll.poll(&mut polled, Some(sleep)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -144,21 +160,28 @@ impl Worker {
             for event in polled.iter().filter(|event| event.token() != WAKER) {
                 self.sockets.event(event);
             }
-            let (began, forwarded) = (Instant::now(), link.metrics.rtp_out.value());
+            let (now, forwarded) = (Instant::now(), link.metrics.rtp_out.value());
+            let close = now.saturating_duration_since(began) < TURN_SPACING * 2;
+            began = now;
             let wait = self.turn(link, began);
             let forwarded = link.metrics.rtp_out.value() - forwarded;
-            note_turn(&link.metrics, began.elapsed(), wait.mean(), forwarded);
+            let took = began.elapsed();
+            note_turn(&link.metrics, took, wait.mean(), forwarded);
+            rest = if close { TURN_SPACING.saturating_sub(took) } else { Duration::ZERO };
         }
         self.close_all(link);
     }
 
     fn sleep(&self) -> Duration {
-        let unsettled = !self.touched.is_empty() || !self.dirty.is_empty() || self.relay_waits;
+        let unsettled = !self.touched.is_empty()
+            || !self.dirty.is_empty()
+            || !self.closing.is_empty()
+            || self.relay_waits;
         if self.sockets.any_readable() || unsettled || !self.commands.is_empty() {
             return Duration::ZERO;
         }
         let now = Instant::now();
-        let tick = self.next_tick.saturating_duration_since(now);
+        let tick = self.next_tick.min(self.next_watch).saturating_duration_since(now);
         self.timers.sleep(now).map_or(tick, |sleep| sleep.min(tick))
     }
 
@@ -192,6 +215,7 @@ impl Worker {
             metrics,
             touched: &mut self.touched,
             closing: &mut self.closing,
+            written: &mut self.written,
             max_data_message: self.config.max_data_message,
             now,
         };
@@ -214,6 +238,7 @@ impl Worker {
 /// Counts a turn. Packets are read at its beginning and sent at its end, so that its time and what
 /// they had waited before is what they were held up here.
 fn note_turn(metrics: &Metrics, took: Duration, waited: Duration, forwarded: u64) {
+    metrics.turns.inc();
     metrics.busy_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     if forwarded > 0 {
         metrics.forward_delay_seconds.observe_many((waited + took).as_secs_f64(), forwarded);

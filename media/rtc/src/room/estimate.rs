@@ -41,8 +41,15 @@ impl RoomState {
         self.take_verdict(ctx, participant, verdict);
     }
 
-    /// Asked regularly: something may be missing.
-    pub(super) fn watch_feedback(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
+    /// Every [`bandwidth::TICK`][crate::bandwidth::TICK]: something may be missing.
+    pub(crate) fn watch_feedback(&mut self, ctx: &mut Context<'_>) {
+        let participants: Vec<ParticipantKey> = self.participants.keys().copied().collect();
+        for participant in participants {
+            self.watch_feedback_of(ctx, participant);
+        }
+    }
+
+    fn watch_feedback_of(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
         let Some(state) = self.participants.get_mut(&participant) else { return };
         // Only reads, so the connection need not be looked at again.
         let peer = ctx.peers.get_mut(state.outgoing());

@@ -11,8 +11,10 @@ use str0m::{
 use super::{Context, RoomState};
 use crate::{Connection, arena::Key};
 
-/// Statistics of a connection come this often for each report of its quality.
-const SAMPLES_PER_REPORT: u32 = 8;
+/// How often a connection makes statistics. That visits each packet of the last second.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
+/// They come this often for each report of its quality.
+const SAMPLES_PER_REPORT: u32 = 2;
 /// Streams of a connection whose reports are remembered; those beyond are not counted.
 const STREAMS_MAX: usize = 256;
 
@@ -86,7 +88,6 @@ impl RoomState {
             self.core.handle_link_stats(participant, link, ctx.now);
             self.dirty = true;
         }
-        self.watch_feedback(ctx, participant);
     }
 
     /// Keeps the largest jitter until the next report to the core.

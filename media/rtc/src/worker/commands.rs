@@ -2,13 +2,13 @@
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parley_media_core::PartKey;
 use tokio::sync::{mpsc::error::TryRecvError, oneshot};
 
-use super::Worker;
+use super::{Worker, receive::WRITTEN_PER_TURN};
 use crate::{
     MediaError,
     arena::Key,
@@ -20,8 +20,9 @@ use crate::{
     rooms::Opened,
 };
 
-/// Commands carried out in one turn; packets come in between.
-const COMMANDS_PER_TURN: usize = 128;
+/// Commands are carried out for so long in one turn, at least one of them; packets come in between. A
+/// description takes about a third of a millisecond.
+const COMMANDS_TIME: Duration = Duration::from_millis(1);
 /// Why a room ends that signaling has closed, or forgotten.
 const CLOSED: &str = "closed";
 const DROPPED: &str = "all handles were dropped";
@@ -32,9 +33,16 @@ const ROOMS_MAX: usize = 20_000;
 
 impl Worker {
     pub(super) fn take_commands(&mut self, link: &Link, now: Instant) {
-        for _ in 0..COMMANDS_PER_TURN {
+        // Not the turn's time, which may be a simulated one.
+        let began = Instant::now();
+        loop {
             match self.commands.try_recv() {
-                Ok(command) => self.carry_out(command, link, now),
+                Ok(command) => {
+                    self.carry_out(command, link, now);
+                    if began.elapsed() >= COMMANDS_TIME {
+                        break;
+                    }
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
@@ -44,7 +52,7 @@ impl Worker {
         }
         let dropped = std::mem::take(&mut *link.dropped.lock().unwrap_or_else(PoisonError::into_inner));
         for key in dropped {
-            self.close_room(key, DROPPED, link, now);
+            self.close_room(key, DROPPED, link);
         }
     }
 
@@ -52,6 +60,9 @@ impl Worker {
     pub(super) fn take_relayed(&mut self, link: &Link, now: Instant) {
         link.inbox.look();
         for _ in 0..RELAYED_PER_TURN {
+            if self.written >= WRITTEN_PER_TURN {
+                break;
+            }
             let Some((key, message)) = link.inbox.pop() else { break };
             self.with_room(key, &link.metrics, now, |room, ctx| match message {
                 Message::Facts(facts) => room.on_facts(ctx, &facts),
@@ -76,7 +87,7 @@ impl Worker {
                 self.open_part(own, part, Events::of(queue), reply, link);
             }
             Command::Room(key, RoomCommand::Close(reply)) => {
-                self.close_room(key, CLOSED, link, now);
+                self.close_room(key, CLOSED, link);
                 answer(reply, Ok(()));
             }
             Command::Stream(arrived) => self.adopt_stream(*arrived, &link.metrics, now),
@@ -159,12 +170,10 @@ impl Worker {
         });
     }
 
-    /// Closes a room and its connections. Its last event says why.
-    pub(super) fn close_room(&mut self, key: Key, reason: &'static str, link: &Link, now: Instant) {
+    /// Closes a room, and its connections at the ends of the next turns. Its last event says why.
+    pub(super) fn close_room(&mut self, key: Key, reason: &'static str, link: &Link) {
         let Some(room) = self.rooms.remove(key) else { return };
-        for peer in room.peers() {
-            self.close_peer(peer, &link.metrics, now);
-        }
+        self.closing.extend(room.peers());
         count_load(link, room.participants() + 1, 0);
         room.close(reason, !matches!(reason, CLOSED | DROPPED));
     }
@@ -172,7 +181,10 @@ impl Worker {
     pub(super) fn close_all(&mut self, link: &Link) {
         let now = Instant::now();
         for key in self.rooms.keys() {
-            self.close_room(key, "shutdown", link, now);
+            self.close_room(key, "shutdown", link);
+        }
+        while !self.closing.is_empty() {
+            self.close_pending(&link.metrics, now);
         }
         self.sockets.flush(&link.metrics);
     }

@@ -21,6 +21,8 @@ use crate::{
 
 /// Batches read of a socket in one turn; commands and timers come in between.
 const BATCHES_PER_TURN: usize = 8;
+/// After so many packets for receivers no more is read in a turn: they are sent first. About 5 ms.
+pub(super) const WRITTEN_PER_TURN: usize = 2_000;
 
 impl Worker {
     /// Reads what has come. Returns how long it has waited.
@@ -30,7 +32,7 @@ impl Worker {
         let mut received = std::mem::replace(&mut self.received, Received::empty());
         for index in 0..self.sockets.len() {
             for _ in 0..BATCHES_PER_TURN {
-                if !self.sockets.receive(index, &mut received) {
+                if self.written >= WRITTEN_PER_TURN || !self.sockets.receive(index, &mut received) {
                     break;
                 }
                 received.add_wait(SystemTime::now(), &mut wait);

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod overload;
+
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::Arc,
@@ -321,7 +323,7 @@ impl Simulation {
                 self.down.next(),
                 self.up.next(),
                 self.worker.timers.sleep(self.now).map(|sleep| self.now + sleep),
-                Some(self.worker.next_tick),
+                Some(self.worker.next_tick.min(self.worker.next_watch)),
                 self.publishing.as_ref().map(|out| out.video.next_at().min(out.audio.next_at())),
             ];
             let next = wanted.into_iter().flatten().min().unwrap();

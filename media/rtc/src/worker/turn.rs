@@ -6,11 +6,14 @@ use str0m::{Event, IceConnectionState};
 
 use super::{OVERLOAD, Owner, TICK, Worker};
 use crate::{
-    arena::Key, handle::Link, metrics::Metrics, peer::Link as PeerLink, sockets::Wait, timers::MIN_REST,
+    arena::Key, bandwidth, handle::Link, metrics::Metrics, peer::Link as PeerLink, sockets::Wait,
+    timers::MIN_REST,
 };
 
-/// Deadlines met in one turn.
-const DEADLINES_PER_TURN: usize = 4_096;
+/// Deadlines met in one turn, about a millisecond: media goes between those that come due together.
+const DEADLINES_PER_TURN: usize = 64;
+/// Connections closed in one turn, when a large room ends.
+const CLOSED_PER_TURN: usize = 16;
 /// Peers touch each other through the core (keyframe requests); after so many rounds the
 /// rest comes in the next turn.
 const ROUNDS_PER_TURN: usize = 8;
@@ -20,6 +23,7 @@ const DEADLINE_FAR: Duration = Duration::from_secs(3_600);
 impl Worker {
     /// Returns how long what was read has waited before.
     pub(super) fn turn(&mut self, link: &Link, now: Instant) -> Wait {
+        self.written = 0;
         self.take_commands(link, now);
         self.take_relayed(link, now);
         let wait = self.receive(&link.metrics, now);
@@ -32,8 +36,14 @@ impl Worker {
             self.next_tick = now + TICK;
             self.tick(link, now);
         }
+        if now >= self.next_watch {
+            self.next_watch = now + bandwidth::TICK;
+            for key in self.rooms.keys() {
+                self.with_room(key, &link.metrics, now, super::RoomState::watch_feedback);
+            }
+        }
         self.settle(&link.metrics, now);
-        self.close_ending(link, now);
+        self.close_ending(link);
         self.close_pending(&link.metrics, now);
         self.sockets.flush(&link.metrics);
         self.flush_streams(&link.metrics, now);
@@ -147,6 +157,7 @@ impl Worker {
 
     fn tick(&mut self, link: &Link, now: Instant) {
         let metrics = &link.metrics;
+        self.sockets.look_again();
         let idle = self.config.idle_timeout;
         for key in self.peers.keys() {
             let Some(peer) = self.peers.get(key) else { continue };
@@ -184,7 +195,7 @@ impl Worker {
         metrics.timers.set(self.timers.len() as u64);
     }
 
-    fn close_ending(&mut self, link: &Link, now: Instant) {
+    fn close_ending(&mut self, link: &Link) {
         for (key, reason) in std::mem::take(&mut self.ending) {
             if self.rooms.get(key).is_none() {
                 continue;
@@ -193,12 +204,13 @@ impl Worker {
                 link.metrics.rooms_overloaded.inc();
                 tracing::warn!("signaling does not read the events of a room; the room is closed");
             }
-            self.close_room(key, reason, link, now);
+            self.close_room(key, reason, link);
         }
     }
 
-    fn close_pending(&mut self, metrics: &Metrics, now: Instant) {
-        while let Some(key) = self.closing.pop() {
+    pub(super) fn close_pending(&mut self, metrics: &Metrics, now: Instant) {
+        for _ in 0..CLOSED_PER_TURN {
+            let Some(key) = self.closing.pop() else { break };
             self.close_peer(key, metrics, now);
         }
     }

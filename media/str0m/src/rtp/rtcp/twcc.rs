@@ -950,7 +950,7 @@ impl<'a> TryFrom<&'a [u8]> for Twcc {
                 PacketChunk::Run(PacketStatus::ReceivedLargeOrNegativeDelta, n) => {
                     let n = *n as usize;
                     twcc.delta.extend(read_delta_large(buf, n)?);
-                    buf = &buf[n..];
+                    buf = &buf[n * 2..];
                 }
                 PacketChunk::VectorSingle(v, _) => {
                     let n = v.count_ones() as usize;
@@ -1523,6 +1523,28 @@ mod test {
         let parsed: Twcc = (&buf[4..]).try_into().unwrap();
 
         assert_eq!(header, report.header());
+        assert_eq!(parsed, report);
+    }
+
+    #[test]
+    fn write_parse_run_of_large_deltas_before_others() {
+        let report = Twcc {
+            sender_ssrc: 1.into(),
+            ssrc: 2.into(),
+            base_seq: 10,
+            status_count: 28,
+            reference_time: 7,
+            feedback_count: 1,
+            chunks: [
+                Run(ReceivedLargeOrNegativeDelta, 20),
+                Run(ReceivedSmallDelta, 8),
+            ]
+            .into(),
+            delta: (0..20).map(|i| Large(300 + i)).chain((0..8).map(Small)).collect(),
+        };
+        let mut buf = vec![0_u8; 1500];
+        let n = report.write_to(&mut buf[..]);
+        let parsed: Twcc = (&buf[4..n]).try_into().unwrap();
         assert_eq!(parsed, report);
     }
 
