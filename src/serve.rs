@@ -186,6 +186,7 @@ fn media_config(config: &Config) -> MediaConfig {
         tcp: config.media.tcp,
         room_width: config.media.room_width,
         voices: config.media.voices,
+        publish_bps: u64::from(config.limits.publish_kbps) * 1_000,
         bind: config.media.bind.clone(),
         advertise: config.media.advertise.clone(),
         max_data_message: config.limits.data_message_bytes,

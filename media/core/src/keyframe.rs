@@ -1,6 +1,6 @@
 //! Does a packet start a keyframe? Read from the payload, per codec.
 
-use crate::{Codec, vp8};
+use crate::{Codec, vp8, vp9};
 
 /// True for the first packet of a frame from which decoding can start. Always
 /// true for audio. Truncated or malformed payloads are no keyframes.
@@ -8,30 +8,10 @@ pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
     match codec {
         Codec::Opus | Codec::Red => true,
         Codec::Vp8 => vp8::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.starts_keyframe),
-        Codec::Vp9 => vp9(payload).unwrap_or(false),
+        Codec::Vp9 => vp9::Descriptor::parse(payload).is_some_and(|descriptor| descriptor.starts_keyframe()),
         Codec::H264 => h264(payload).unwrap_or(false),
         Codec::Av1 => av1(payload).unwrap_or(false),
     }
-}
-
-/// RFC 9628, section 4.2: begins a frame (B) of the lowest spatial layer that
-/// is not predicted from another (P = 0).
-fn vp9(payload: &[u8]) -> Option<bool> {
-    let first = *payload.first()?;
-    let (has_picture_id, predicted, has_layer, begins) =
-        (first & 0x80 != 0, first & 0x40 != 0, first & 0x20 != 0, first & 0x08 != 0);
-    if predicted || !begins {
-        return Some(false);
-    }
-    let mut at = 1;
-    if has_picture_id {
-        at += if payload.get(at)? & 0x80 != 0 { 2 } else { 1 };
-    }
-    if has_layer {
-        let spatial = payload.get(at)? >> 1 & 0x07;
-        return Some(spatial == 0);
-    }
-    Some(payload.len() > at)
 }
 
 const NAL_IDR: u8 = 5;
@@ -100,7 +80,7 @@ mod tests {
     #[test]
     fn vp9_needs_an_unpredicted_base_layer() {
         assert!(starts_keyframe(Codec::Vp9, &[0x08, 0x00]), "no layers");
-        assert!(starts_keyframe(Codec::Vp9, &[0xa8, 0x81, 0x02, 0x00, 0x00]), "15 bit id, layer 0");
+        assert!(starts_keyframe(Codec::Vp9, &[0xa8, 0x81, 0x02, 0x00, 0x00, 0xff]), "15 bit id, layer 0");
         assert!(!starts_keyframe(Codec::Vp9, &[0xa8, 0x01, 0x02, 0x00]), "spatial layer 1");
         assert!(!starts_keyframe(Codec::Vp9, &[0x48, 0x00]), "predicted");
         assert!(!starts_keyframe(Codec::Vp9, &[0x00, 0x00]), "middle of a frame");

@@ -8,9 +8,12 @@
 
 mod allocator;
 mod audible;
+mod cap;
 mod counter;
 mod dependency;
 mod dynacast;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod keyframe;
 mod ladder;

@@ -12,6 +12,8 @@ const WEIGHT_WORSE: f32 = 0.6;
 const WEIGHT_BETTER: f32 = 0.3;
 const EXCELLENT: f32 = 4.1;
 const GOOD: f32 = 3.2;
+/// At most this while something sent is cut off: it is seen by nobody.
+const CAPPED: f32 = 2.0;
 /// With this much loss nothing useful passes.
 const LOST_LOSS: f32 = 0.9;
 
@@ -24,6 +26,8 @@ pub(crate) struct Quality {
     /// The mean of the report before.
     picture: Option<f32>,
     lost: bool,
+    /// It sends more than it may, and is cut off.
+    capped: bool,
     told: Option<ConnectionQuality>,
 }
 
@@ -35,9 +39,19 @@ impl Quality {
         let before = self.score.unwrap_or(fresh);
         let weight = if fresh < before { WEIGHT_WORSE } else { WEIGHT_BETTER };
         self.score = Some(before + weight * (fresh - before));
+        self.news()
+    }
+
+    fn news(&mut self) -> Option<(ConnectionQuality, f32)> {
         self.report()
             .filter(|(word, _)| self.told != Some(*word))
             .inspect(|(word, _)| self.told = Some(*word))
+    }
+
+    /// Something that the participant sends is cut off, or no longer; returns a report if the word changed.
+    pub(crate) fn set_capped(&mut self, capped: bool) -> Option<(ConnectionQuality, f32)> {
+        self.capped = capped;
+        self.news()
     }
 
     /// Takes a sample of a picture that the participant sees or sends.
@@ -55,6 +69,7 @@ impl Quality {
     pub(crate) fn report(&self) -> Option<(ConnectionQuality, f32)> {
         let sound = self.score?;
         let score = self.picture.map_or(sound, |picture| picture.min(sound));
+        let score = if self.capped { score.min(CAPPED) } else { score };
         Some(if self.lost {
             (ConnectionQuality::Lost, 0.0)
         } else if score >= EXCELLENT {

@@ -58,6 +58,8 @@ pub struct Room {
     overload: Overload,
     /// Room for allocation to work in, kept to spare the allocator.
     candidates: Vec<Candidate>,
+    /// Bits per second of one track; 0 = no cap.
+    publish_bps: u64,
 }
 
 /// What waits for [`Room::poll_output`].
@@ -99,6 +101,21 @@ impl Room {
     /// Pictures that are paused for [`Overload`].
     pub fn shed(&self) -> usize {
         self.slots.iter().filter(|slot| slot.grant.shed).count()
+    }
+
+    /// What is let in of one track, all layers together, in bits per second of payload; 0 = all. What
+    /// goes beyond that for some seconds is cut off, the highest layers first ([`Room::admit`]).
+    pub fn set_publish_cap(&mut self, bps: u64) {
+        self.publish_bps = bps;
+    }
+
+    /// Counts a packet for the cap. False: it is to be dropped, and not to be given to
+    /// [`Room::handle_rtp`].
+    pub fn admit(&mut self, track: TrackKey, spatial: Spatial, payload_bytes: usize, now: Instant) -> bool {
+        if self.publish_bps == 0 {
+            return true;
+        }
+        self.tracks.get_mut(&track).is_none_or(|known| known.admit(spatial, payload_bytes, now))
     }
 
     pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {
@@ -382,6 +399,9 @@ impl Room {
         let Some(gone) = self.tracks.remove(&track) else { return };
         self.throttle.forget(track);
         self.audible.leave(track);
+        if gone.cap.cuts() {
+            self.tell_capped(gone.config.publisher);
+        }
         for index in gone.subscribers {
             let Some(slot) = self.slots.at_mut(index) else { continue };
             slot.detach();

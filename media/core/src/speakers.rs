@@ -8,8 +8,10 @@ use crate::{ParticipantKey, Speaker};
 pub(crate) const INTERVAL: Duration = Duration::from_millis(400);
 /// Louder than this counts as speech, in dBov.
 const LOUD_DBOV: i8 = -40;
-/// Loud for this long in an interval: starts to speak.
-const START: Duration = Duration::from_millis(120);
+/// Loud for this long in an interval: goes on speaking.
+const GO_ON: Duration = Duration::from_millis(120);
+/// Loud for this long in two intervals: starts to speak. A cough or a door is shorter.
+const START: Duration = Duration::from_millis(400);
 /// Intervals without enough speech before somebody stops being a speaker:
 /// breath and pauses between words do not count.
 const QUIET_INTERVALS: u8 = 3;
@@ -77,6 +79,8 @@ fn linear(level_dbov: i8) -> f32 {
 pub(crate) struct Speech {
     active: bool,
     quiet: u8,
+    /// Loud in the interval before.
+    recent: Duration,
     level: f32,
     told: f32,
 }
@@ -85,13 +89,16 @@ impl Speech {
     /// The microphone was switched off: no need to wait for the silence.
     pub(crate) fn hush(&mut self) {
         self.quiet = QUIET_INTERVALS;
+        self.recent = Duration::ZERO;
     }
 
     /// Judges an interval; returns what is to be told, if it changed noticeably.
     pub(crate) fn update(&mut self, participant: ParticipantKey, measure: Measure) -> Option<Speaker> {
         let before = self.active;
-        self.quiet = if measure.loud >= START { 0 } else { self.quiet.saturating_add(1) };
-        self.active = if self.active { self.quiet < QUIET_INTERVALS } else { self.quiet == 0 };
+        self.quiet = if measure.loud >= GO_ON { 0 } else { self.quiet.saturating_add(1) };
+        let starts = self.quiet == 0 && self.recent + measure.loud >= START;
+        self.recent = measure.loud;
+        self.active = if self.active { self.quiet < QUIET_INTERVALS } else { starts };
         if !self.active {
             self.level = 0.0;
         } else if self.quiet == 0 {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Codec, LayerSpec, MediaKind, PartKey, RtpIn, SenderReport, Source, Spatial, TrackConfig, dependency,
+    Codec, LayerSpec, MediaKind, PartKey, RtpIn, SenderReport, Source, Spatial, TrackConfig,
+    cap::Cap,
+    dependency,
     dynacast::Dynacast,
     keyframe,
     ladder::LayerView,
@@ -180,6 +182,11 @@ pub(crate) struct Arrival {
     pub revived: bool,
 }
 
+/// Under which layer the cap counts one: layers inside one stream are let in together.
+fn place_in_cap(config: &TrackConfig, place: usize) -> usize {
+    if config.svc { 0 } else { place }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -188,6 +195,7 @@ pub(crate) struct Track {
     pub subscribers: Vec<SlotIndex>,
     pub dynacast: Dynacast,
     pub loudness: Loudness,
+    pub cap: Cap,
     /// The highest layer watched in each other part of the room.
     elsewhere: Vec<(PartKey, Option<Spatial>)>,
     layers: Vec<Layer>,
@@ -203,6 +211,7 @@ impl Track {
             layers: config.layers.iter().copied().map(Layer::new).collect(),
             dynacast: Dynacast::default(),
             loudness: Loudness::default(),
+            cap: Cap::default(),
             subscribers: Vec::new(),
             elsewhere: Vec::new(),
             muted: false,
@@ -221,6 +230,7 @@ impl Track {
         self.elsewhere = before.elsewhere;
         self.muted = before.muted;
         self.loudness = before.loudness;
+        self.cap = before.cap;
     }
 
     pub(crate) fn video(&self) -> bool {
@@ -230,6 +240,12 @@ impl Track {
     /// Can its sound make somebody a speaker?
     pub(crate) fn speech(&self) -> bool {
         self.config.kind == MediaKind::Audio && self.config.source != Source::ScreenShareAudio
+    }
+
+    /// Counts a packet for the cap; is it let in?
+    pub(crate) fn admit(&mut self, spatial: Spatial, payload_bytes: usize, now: Instant) -> bool {
+        let place = self.layers.iter().position(|layer| layer.spec.spatial == spatial);
+        place.is_none_or(|place| self.cap.admit(place, payload_bytes, now))
     }
 
     /// Takes note of a packet. `None`: a duplicate, or of a layer not announced.
@@ -407,11 +423,11 @@ impl Track {
     /// The layers as allocation sees them, lowest first.
     pub(crate) fn views(&self) -> impl Iterator<Item = LayerView<'_>> + Clone {
         let any_live = self.layers.iter().any(|layer| layer.live);
-        self.layers.iter().map(move |layer| LayerView {
+        self.layers.iter().enumerate().map(move |(place, layer)| LayerView {
             spec: &layer.spec,
             meter: &layer.meter,
             // As long as nothing arrives, each announced layer may be meant.
-            eligible: layer.live || !any_live,
+            eligible: (layer.live || !any_live) && self.cap.opens(place_in_cap(&self.config, place)),
         })
     }
 

@@ -33,6 +33,8 @@ pub struct MediaConfig {
     pub room_width: usize,
     /// Microphones heard at once in a room; the rest of a larger one is withheld.
     pub voices: usize,
+    /// What one track may bring in, bits per second of payload; 0 = no cap.
+    pub publish_bps: u64,
     /// A peer without a packet for this long is reported as failed.
     pub idle_timeout: Duration,
     /// Bound of a room's event queue.
@@ -51,6 +53,7 @@ impl Default for MediaConfig {
             advertise: Vec::new(),
             room_width: 100,
             voices: parley_media_core::VOICES_DEFAULT,
+            publish_bps: 0,
             idle_timeout: Duration::from_secs(30),
             event_queue: 4096,
             max_data_message: 64 * 1024,

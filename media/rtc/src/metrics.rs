@@ -130,6 +130,8 @@ metrics! {
         dropped_send_error,
         /// Dropped: RTP of a section that no declared track has.
         dropped_untracked_rtp,
+        /// Dropped: RTP of a layer that is cut off, as its publisher sends more than it may.
+        dropped_over_cap,
         /// Dropped: the subscriber has no payload type for the codec.
         dropped_no_payload_type,
         /// Frames of sound that were lost on the way in, and taken out of the redundancy after them.

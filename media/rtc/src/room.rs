@@ -258,6 +258,12 @@ impl RoomState {
         self.core.shed()
     }
 
+    /// With a cap on what one track brings in, bits per second; 0 = none.
+    pub(crate) fn capped(mut self, publish_bps: u64) -> Self {
+        self.core.set_publish_cap(publish_bps);
+        self
+    }
+
     pub(crate) fn participants(&self) -> usize {
         self.participants.len()
     }

@@ -108,8 +108,15 @@ impl Room {
     }
 
     fn allocate_all(&mut self, now: Instant) {
+        let mut recapped = Vec::new();
         for track in self.tracks.values_mut() {
             track.roll(now);
+            if self.publish_bps > 0 && track.cap.roll(self.publish_bps, now) {
+                recapped.push(track.config.publisher);
+            }
+        }
+        for publisher in recapped {
+            self.tell_capped(publisher);
         }
         let receivers: Vec<ParticipantKey> = self
             .participants
@@ -120,6 +127,16 @@ impl Room {
         for participant in receivers {
             self.reallocate(participant, now);
             self.chase_keyframes_for(participant, now);
+        }
+    }
+
+    /// A publisher is cut off, or no longer: that shows in its quality.
+    pub(super) fn tell_capped(&mut self, publisher: ParticipantKey) {
+        let Some(owner) = self.participants.get_mut(&publisher) else { return };
+        let cuts = |key: &TrackKey| self.tracks.get(key).is_some_and(|track| track.cap.cuts());
+        let capped = owner.tracks.iter().any(cuts);
+        if let Some((quality, score)) = owner.quality.set_capped(capped) {
+            self.outputs.push(Output::Quality { participant: publisher, quality, score });
         }
     }
 

@@ -106,6 +106,10 @@ impl Scene {
                 publisher.encode(self.now, &mut self.frames, &mut self.rng, &mut sent);
             }
             for packet in sent {
+                let bytes = packet.payload.len();
+                if !self.room.admit(packet.config.key, packet.spatial, bytes, self.now) {
+                    continue;
+                }
                 let mut out = Vec::new();
                 self.room.handle_rtp(&packet.rtp(), self.now, &mut out);
                 happened.forwards.extend(out.into_iter().map(|forward| (packet.clone(), forward)));

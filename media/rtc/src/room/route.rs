@@ -58,6 +58,10 @@ impl RoomState {
             return;
         };
         ctx.metrics.rtp_in.inc();
+        if !self.core.admit(track, incoming.spatial, packet.payload.len(), ctx.now) {
+            ctx.metrics.dropped_over_cap.inc();
+            return;
+        }
         self.route(ctx, Origin::Here(from), track, &incoming, &packet);
         if self.exports > 0 {
             self.relay(ctx, track, &incoming, packet);

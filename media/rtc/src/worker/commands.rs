@@ -108,8 +108,8 @@ impl Worker {
             count_load(link, 1, 0);
             return;
         }
-        let voices = self.config.voices;
-        let key = self.rooms.insert_with(|key| RoomState::new(key, part, events, voices));
+        let (voices, publish_bps) = (self.config.voices, self.config.publish_bps);
+        let key = self.rooms.insert_with(|key| RoomState::new(key, part, events, voices).capped(publish_bps));
         let overload = self.overload;
         self.with_room(key, &link.metrics, Instant::now(), |room, ctx| room.set_overload(ctx, overload));
         // As above: nobody may be left to hear it.
