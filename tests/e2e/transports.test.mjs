@@ -15,8 +15,8 @@ import { delay, median, until } from './lib/wait.mjs';
 
 /** From the change of the client's address to moving pictures. */
 const MOVE_LIMIT_MS = 1_500;
-/** Browsers give a silent path up after 15 s; then the SDK restarts ICE. */
-const BLOCKED_LIMIT_MS = 25_000;
+/** From the block to moving pictures, with all of the browsers and the server on one machine. */
+const BLOCKED_LIMIT_MS = 3_000;
 const ROUNDS = 3;
 
 const inner = namespaces();
@@ -116,14 +116,14 @@ if (!inner) {
     const begun = Date.now();
     lift = blockUdp();
     for (const person of people) {
-      await until(`${person.name} is on TCP`, async () => (await protocols(person))[0] === 'tcp', { timeout: BLOCKED_LIMIT_MS });
+      await until(`${person.name} is on TCP`, async () => (await protocols(person))[0] === 'tcp', { timeout: 20_000 });
     }
     await seeAndHear();
-    for (const person of people) {
-      console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
-      // The SDK may take the long way, a full reconnect; who is there stays the same either way.
-      assert.equal((await plain.others(person)).length, 1);
-    }
+    const longest = [];
+    for (const person of people) longest.push((await stillness(person, begun)).longest);
+    console.log(`pictures stood still for ${longest.join(' and ')} ms`);
+    assert.ok(Math.max(...longest) <= BLOCKED_LIMIT_MS, `${longest}`);
+    await nobodyLeft();
   });
 
   test('the address translation in front of a client is reset: its media follows', async () => {
@@ -163,7 +163,8 @@ if (!inner) {
     await seeAndHear();
     for (const person of people) {
       console.log(`${person.name}: still for ${(await stillness(person, begun)).longest} ms`);
-      // As above.
+      // The SDK notices a dead web socket after the server's ping timeout. It may take the long way, a full
+      // reconnect; who is there stays the same either way.
       assert.equal((await plain.others(person)).length, 1);
     }
   });

@@ -151,6 +151,12 @@ pub enum MediaEvent {
         connection: Connection,
         state: ConnectionState,
     },
+    /// Nothing comes from the client any more, and it answers no checks: its network blocks the path
+    /// or is gone. Told once for each silence, in about a second; long before the state changes.
+    Unreachable {
+        participant: ParticipantKey,
+        connection: Connection,
+    },
     /// Dual mode: an offer for the subscriber connection. `id` is echoed by the answer.
     Offer {
         participant: ParticipantKey,

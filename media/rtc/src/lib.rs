@@ -53,6 +53,7 @@ mod sdp;
 mod sockets;
 mod tcp;
 mod timers;
+mod watch;
 mod worker;
 
 pub use api::*;

@@ -102,6 +102,10 @@ metrics! {
         tcp_refused,
         /// Times a connection's media was put on a path: at its start, and when the client moved it.
         paths_chosen,
+        /// Times a client was not reached any more over the path in use.
+        paths_lost,
+        /// Checks sent to clients that had fallen silent.
+        checks_sent,
         /// Checks sent to addresses from which media came that nobody has verified.
         probes_sent,
         /// Clients found by them.

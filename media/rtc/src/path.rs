@@ -148,6 +148,11 @@ impl Paths {
         true
     }
 
+    /// Where media goes.
+    pub(crate) fn in_use(&self) -> Option<Path> {
+        self.chosen
+    }
+
     /// New credentials: the next nomination counts, whatever went before. Until then media stays
     /// where it is.
     pub(crate) fn restarted(&mut self) {

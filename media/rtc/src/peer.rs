@@ -23,8 +23,10 @@ use crate::{
     path::Paths,
     probe::Remote,
     room::Reported,
+    sdp,
     sockets::Sockets,
     timers::Armed,
+    watch::Watch,
 };
 
 /// Outputs taken of one state machine in a row; what remains comes in the next turn.
@@ -71,6 +73,11 @@ pub(crate) struct Peer {
     written: Vec<Written>,
     pub(crate) channels: Channels,
     pub(crate) link: Link,
+    pub(crate) watch: Watch,
+    /// Of the path in use, as far as it was measured.
+    pub(crate) round_trip: Option<Duration>,
+    /// Counts the ICE restarts in the descriptions that went to the client, by the user fragment.
+    ranked: (String, u16),
     /// When the last datagram came; `None` before the first negotiation.
     pub(crate) heard: Option<Instant>,
     /// Signaling has been told that the connection failed.
@@ -110,6 +117,9 @@ impl Peer {
             written: Vec::new(),
             channels: Channels::default(),
             link: Link::New,
+            watch: Watch::default(),
+            round_trip: None,
+            ranked: (String::new(), 0),
             heard: None,
             failure_told: false,
             reported: Reported::default(),
@@ -167,6 +177,15 @@ impl Peer {
                 self.paths.restarted();
             }
         }
+    }
+
+    /// A description for the client, with its candidates above those of all before it.
+    pub(crate) fn rank_candidates(&mut self, description: &str) -> String {
+        let ufrag = sdp::credentials(description).map(|own| own.ufrag).unwrap_or_default();
+        if self.ranked.0 != ufrag {
+            self.ranked = (ufrag, self.ranked.1.saturating_add(1));
+        }
+        sdp::rank_candidates(description, self.ranked.1)
     }
 
     /// Feeds a datagram. It must be drained before the next.

@@ -7,6 +7,8 @@
 //! password (RFC 8445, section 7.2.5.2), and shows more than a check does: that the client is reached
 //! at the address. Until then nothing from there is accepted.
 //!
+//! A client that has fallen silent is asked the same over the path in use (`watch`).
+//!
 //! An ICE-lite agent need not check (RFC 8445, section 2.5); these checks change nothing in the
 //! client's state.
 
@@ -31,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Questions without an answer; beyond that no more are asked, which bounds what strangers can
 /// make the server send.
 const PENDING_MAX: usize = 256;
+/// Questions remembered at all; the oldest is forgotten, and its answer not believed.
+const ASKED_MAX: usize = 4_096;
 const REQUEST_BYTES_MAX: usize = 1_024;
 /// Of no meaning to a controlling agent.
 const PRIORITY: u32 = 1;
@@ -59,13 +63,17 @@ pub(crate) struct Probes {
 impl Probes {
     /// Whether clients may be asked about an address now.
     pub(crate) fn may_ask(&mut self, source: SocketAddr, now: Instant) -> bool {
-        while self.pending.front().is_some_and(|first| now.saturating_duration_since(first.at) > PATIENCE) {
-            self.pending.pop_front();
-        }
+        self.forget_old(now);
         let asked = |pending: &Pending| {
             pending.path.remote == source && now.saturating_duration_since(pending.at) < AGAIN
         };
         self.pending.len() + CLIENTS_PER_ADDRESS_MAX <= PENDING_MAX && !self.pending.iter().any(asked)
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        while self.pending.front().is_some_and(|first| now.saturating_duration_since(first.at) > PATIENCE) {
+            self.pending.pop_front();
+        }
     }
 
     /// The datagram that asks.
@@ -85,17 +93,21 @@ impl Probes {
             request.to_bytes(Some(remote.password.as_bytes()), &mut datagram, codecs::sha1_hmac).ok()?;
         datagram.truncate(length);
         let transaction = datagram.get(8..20)?.try_into().ok()?;
+        self.forget_old(now);
+        if self.pending.len() == ASKED_MAX {
+            self.pending.pop_front();
+        }
         self.pending.push_back(Pending { transaction, key, path, at: now });
         Some(datagram)
     }
 
-    /// Whom an answer over a path is from, if it was asked.
-    pub(crate) fn asked(&mut self, transaction: [u8; 12], path: Path) -> Option<Key> {
+    /// Whom an answer over a path is from and when it was asked; `None` if it was not.
+    pub(crate) fn asked(&mut self, transaction: [u8; 12], path: Path) -> Option<(Key, Instant)> {
         let place = self
             .pending
             .iter()
             .position(|pending| pending.transaction == transaction && pending.path == path)?;
-        self.pending.remove(place).map(|pending| pending.key)
+        self.pending.remove(place).map(|pending| (pending.key, pending.at))
     }
 }
 
@@ -143,8 +155,20 @@ mod tests {
         assert!(!is_genuine(&request, &remote()), "its own question sent back");
         let transaction = binding_success(&good).unwrap();
         assert_eq!(probes.asked(transaction, path(2)), None);
-        assert_eq!(probes.asked(transaction, path(1)), Some(key));
+        assert_eq!(probes.asked(transaction, path(1)), Some((key, now)));
         assert_eq!(probes.asked(transaction, path(1)), None, "an answer counts once");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (mut probes, now) = (Probes::default(), Instant::now());
+        let key = Arena::default().insert(());
+        for _ in 0..=ASKED_MAX {
+            probes.ask(key, path(1), "server", &remote(), now).unwrap();
+        }
+        assert_eq!(probes.pending.len(), ASKED_MAX);
+        probes.ask(key, path(1), "server", &remote(), now + PATIENCE + AGAIN).unwrap();
+        assert_eq!(probes.pending.len(), 1);
     }
 
     #[test]

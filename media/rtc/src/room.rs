@@ -379,6 +379,13 @@ impl RoomState {
         self.events.tell(ctx.metrics, MediaEvent::ConnectionState { participant, connection, state });
     }
 
+    /// A client is not reached over the path in use.
+    pub(crate) fn path_lost(&mut self, ctx: &mut Context<'_>, key: Key) {
+        let Some(peer) = ctx.peers.get(key) else { return };
+        let (participant, connection) = (peer.participant, peer.connection);
+        self.events.tell(ctx.metrics, MediaEvent::Unreachable { participant, connection });
+    }
+
     /// A connection has failed: signaling is told, the state machine goes. The participant stays
     /// until signaling takes it away.
     pub(crate) fn peer_failed(&mut self, ctx: &mut Context<'_>, key: Key) {

@@ -10,6 +10,7 @@ mod receive;
 mod simulated;
 mod streams;
 mod turn;
+mod watching;
 
 use std::{
     io,
@@ -40,6 +41,7 @@ use crate::{
     sockets::{Received, Sockets},
     tcp::{router::Directory, streams::READ_BYTES},
     timers::Timers,
+    watch::SWEEP,
 };
 
 const WAKER: Token = Token(usize::MAX);
@@ -69,7 +71,10 @@ pub(crate) struct Worker {
     locals: Vec<SocketAddr>,
     received: Received,
     demux: Demux,
+    /// Questions to addresses that may be a client's.
     probes: Probes,
+    /// Questions to clients where they are known to be.
+    checks: Probes,
     /// For one reading of a TCP stream.
     scratch: Vec<u8>,
     peers: Arena<Peer>,
@@ -86,6 +91,8 @@ pub(crate) struct Worker {
     next_tick: Instant,
     /// When it is looked whether feedback of clients is missing.
     next_watch: Instant,
+    /// When it is looked who is silent.
+    next_sweep: Instant,
     lateness: Lateness,
     /// What is left out for want of time.
     overload: Overload,
@@ -115,6 +122,7 @@ impl Worker {
             received: Received::new(),
             demux: Demux::new(Arc::clone(directory), index),
             probes: Probes::default(),
+            checks: Probes::default(),
             scratch: vec![0; READ_BYTES],
             peers: Arena::default(),
             rooms: Arena::default(),
@@ -127,6 +135,7 @@ impl Worker {
             events: Vec::new(),
             next_tick: Instant::now() + TICK,
             next_watch: Instant::now() + bandwidth::TICK,
+            next_sweep: Instant::now() + SWEEP,
             lateness: Lateness::new(Instant::now()),
             overload: Overload::None,
             relay_waits: false,
@@ -181,7 +190,9 @@ impl Worker {
             return Duration::ZERO;
         }
         let now = Instant::now();
-        let tick = self.next_tick.min(self.next_watch).saturating_duration_since(now);
+        let next = self.next_tick.min(self.next_watch);
+        let next = if self.peers.len() > 0 { next.min(self.next_sweep) } else { next };
+        let tick = next.saturating_duration_since(now);
         self.timers.sleep(now).map_or(tick, |sleep| sleep.min(tick))
     }
 

@@ -104,6 +104,55 @@ async fn media_follows_a_client_whose_address_translation_was_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_reached_any_more_is_told_of_once() {
+    let mut scene = Scene::open().await;
+    let (mut alice, mut bob) = (Client::new(), Client::new());
+    let (mut sender, mid) = call(&mut scene, &mut alice, &mut bob).await;
+    let lost = |scene: &Scene| {
+        let whom = |event: &MediaEvent| match event {
+            MediaEvent::Unreachable { participant, .. } => Some(participant.0),
+            _ => None,
+        };
+        scene.seen.iter().filter_map(whom).collect::<Vec<_>>()
+    };
+    // Bob's network is gone; Alice goes on.
+    let checks = scene.media.metrics().checks_sent;
+    scene
+        .until(&mut [&mut alice], "Bob is missed", |scene, clients| {
+            sender.send(clients[0]);
+            lost(scene).contains(&2)
+        })
+        .await;
+    assert!(scene.media.metrics().checks_sent > checks, "he was asked before");
+    // Back again: nothing is broken, and nobody else was missed.
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+    assert_eq!(lost(&scene), [2]);
+    assert_eq!(scene.media.metrics().connections_failed, 0);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ice_restart_brings_candidates_above_those_of_before() {
+    let mut scene = Scene::open_with(with_tcp()).await;
+    let mut alice = Client::new();
+    scene.join(1, &mut alice, 0, 0).await;
+    let highest = |sdp: &str| {
+        let candidates = sdp.lines().filter(|line| line.starts_with("a=candidate:"));
+        let priorities = candidates.map(|line| line.split(' ').nth(3).unwrap().parse::<u32>().unwrap());
+        let all: Vec<u32> = priorities.collect();
+        (all.iter().copied().min().unwrap(), all.iter().copied().max().unwrap())
+    };
+    let offer = alice.restart_here();
+    let first = scene.room.offer(ParticipantKey(1), offer).await.unwrap();
+    alice.accept(&first.sdp);
+    let offer = alice.restart_here();
+    let second = scene.room.offer(ParticipantKey(1), offer).await.unwrap();
+    alice.accept(&second.sdp);
+    assert!(highest(&second.sdp).0 > highest(&first.sdp).1);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_check_is_asked_whether_it_has_moved() {
     let mut scene = Scene::open().await;
     let seldom = || {

@@ -237,6 +237,7 @@ fn new_participant(
         last_reliable: 0,
         history: ReliableHistory::default(),
         quality: None,
+        resume_asked_at: None,
         fail_resumes: 0,
         fail_resumes_silently: false,
         simulated_speech_until: None,

@@ -71,6 +71,8 @@ pub(crate) struct Participant {
     pub(crate) lost_at: Option<Instant>,
     /// When the media connection failed; a client that leaves closes it first.
     pub(crate) failed_at: Option<Instant>,
+    /// When it was told to resume because its media connection was not reached.
+    pub(crate) resume_asked_at: Option<Instant>,
     pub(crate) next_refresh: Instant,
     pub(crate) backlog: VecDeque<Kept>,
     /// A resume may ask once for the reliable data that it has missed.

@@ -57,11 +57,14 @@ export const namespaces = () => (process.env[INSIDE] ? JSON.parse(process.env[IN
 
 const nft = (...words) => command('ip', 'netns', 'exec', namespaces().browser, 'nft', ...words);
 
-/** Drops UDP that leaves the browsers' namespace, as strict firewalls do, and TCP to `tcpPorts`; the result lifts it. */
+/** Drops UDP between the browsers' namespace and the server both ways, as strict firewalls do, and TCP to `tcpPorts`;
+ * the result lifts it. */
 export function blockUdp({ tcpPorts = [] } = {}) {
   nft('add', 'table', 'inet', 'parley');
   nft('add', 'chain', 'inet', 'parley', 'out', '{ type filter hook output priority 0 ; }');
+  nft('add', 'chain', 'inet', 'parley', 'in', '{ type filter hook input priority 0 ; }');
   nft('add', 'rule', 'inet', 'parley', 'out', 'oifname', '!=', 'lo', 'meta', 'l4proto', 'udp', 'drop');
+  nft('add', 'rule', 'inet', 'parley', 'in', 'iifname', '!=', 'lo', 'meta', 'l4proto', 'udp', 'drop');
   for (const port of tcpPorts) nft('add', 'rule', 'inet', 'parley', 'out', 'oifname', '!=', 'lo', 'tcp', 'dport', String(port), 'drop');
   return () => nft('delete', 'table', 'inet', 'parley');
 }

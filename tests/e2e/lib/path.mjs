@@ -1,9 +1,9 @@
 // Over what a page's media goes, and how long pictures stood still.
 
 /** Runs in the page: notes the instant of every picture shown of somebody else. */
-function watchPictures() {
+function watchPictures(selector) {
   window.__pictures = [];
-  const video = [...document.querySelectorAll('video')].find((element) => element.videoWidth > 0);
+  const video = [...document.querySelectorAll(selector)].find((element) => element.videoWidth > 0);
   const note = () => {
     window.__pictures.push(Date.now());
     video.requestVideoFrameCallback(note);
@@ -11,7 +11,8 @@ function watchPictures() {
   video.requestVideoFrameCallback(note);
 }
 
-export const startWatching = (person) => person.evaluate(watchPictures);
+/** `selector` finds the videos of others. */
+export const startWatching = (person, selector = 'video') => person.evaluate(watchPictures, selector);
 
 /** The longest time without a new picture after `since` (ms), up to now, and the last second's pictures. */
 export async function stillness(person, since) {

@@ -1,11 +1,18 @@
-// Runs in the page: livekit-client as its users write it, with a log of what it said.
+// Runs in the page: livekit-client as its users write it, with a log of what it said. `plain` is the client; some pages have
+// another, `control`.
 /* global LivekitClient */
 const { Room, RoomEvent, Track, VideoPreset, VideoPresets } = LivekitClient;
 
-window.plain = {
+const client = () => ({
   events: [],
   data: [],
   room: undefined,
+  noteNoMore() {},
+  /** The element of the last picture subscribed to. */
+  video: undefined,
+  /** Encoded pictures that went out and came in, where they are noted. */
+  sent: [],
+  arrived: [],
 
   log(kind, detail = {}) {
     this.events.push({ kind, at: Date.now(), ...detail });
@@ -32,6 +39,7 @@ window.plain = {
       this.log('TrackSubscribed', { source: publication.source, identity: participant.identity, sid: publication.trackSid });
       const element = track.attach();
       element.dataset.sid = publication.trackSid;
+      if (track.kind === Track.Kind.Video) this.video = element;
       document.body.append(element);
     });
     room.on(RoomEvent.TrackUnsubscribed, (track, publication, participant) => {
@@ -94,8 +102,8 @@ window.plain = {
   },
 
   remotePublication(source) {
-    const [participant] = this.room.remoteParticipants.values();
-    return participant.getTrackPublication(Track.Source[source]);
+    const participants = [...this.room.remoteParticipants.values()];
+    return participants.map((participant) => participant.getTrackPublication(Track.Source[source])).find(Boolean);
   },
 
   tap(end, passed) {
@@ -104,13 +112,14 @@ window.plain = {
     end.transform = new RTCRtpScriptTransform(worker);
   },
 
-  /** To be called before `connect`: notes when each encoded picture goes out (`sent`) and comes in (`arrived`). */
+  /** To be called before `connect`: notes when each encoded picture of the connections made from now on goes out (`sent`)
+   * and comes in (`arrived`), until `noteNoMore`. */
   noteEncoded() {
-    this.sent = [];
-    this.arrived = [];
+    const originals = {};
     // At once when they are made: later the browser has short-circuited them.
     for (const name of ['addTransceiver', 'addTrack']) {
       const original = RTCPeerConnection.prototype[name];
+      originals[name] = original;
       const { sent, arrived, tap } = this;
       RTCPeerConnection.prototype[name] = function add(what, ...more) {
         const made = original.call(this, what, ...more);
@@ -121,13 +130,14 @@ window.plain = {
         return made;
       };
     }
+    this.noteNoMore = () => Object.assign(RTCPeerConnection.prototype, originals);
   },
 
-  /** From now on: when each picture of the one video was decoded, and when this page was too busy to say.
+  /** From now on: when each picture of the video was decoded, and when this page was too busy to say.
    * Chromium's pages draw at a pace of their own and leave out pictures where it changes, so there the track is read;
    * Firefox says when it drew. */
   watchPictures() {
-    const [video] = document.querySelectorAll('video');
+    const { video } = this;
     this.pictures = [];
     this.stalls = [];
     this.every(20, (late) => late > 60 && this.stalls.push({ at: Date.now(), late }));
@@ -135,7 +145,7 @@ window.plain = {
     if (!window.MediaStreamTrackProcessor) {
       // Here it is early enough, and livekit-client has made no section itself.
       const receivers = window.__parleyTest.peers.flatMap((peer) => peer.getReceivers());
-      this.tap(receivers.find((receiver) => receiver.track?.id === track.id), this.arrived);
+      this.tap(receivers.find((receiver) => receiver.track === track), this.arrived);
       const note = (now, { width, rtpTimestamp }) => {
         this.pictures.push({ at: performance.timeOrigin + now, width, mediaMs: rtpTimestamp / 90 });
         video.requestVideoFrameCallback(note);
@@ -156,6 +166,28 @@ window.plain = {
     void read();
   },
 
+  /** Asks for the `low` and the `high` quality in turn, `count` times in all, each `restMs` after the one before has been
+   * seen; `width` is that of the high one. How long each took, in milliseconds. Needs `watchPictures`. */
+  async switchLayers({ count, low, high, width, restMs, limitMs }) {
+    const publication = this.remotePublication('Camera');
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    const took = { down: [], up: [] };
+    for (let made = 0; made < count; made += 1) {
+      const up = made % 2 === 1;
+      const begun = performance.timeOrigin + performance.now();
+      publication.setVideoQuality(up ? high : low);
+      while (up !== (this.pictures.at(-1).width === width)) {
+        if (performance.timeOrigin + performance.now() - begun > limitMs) {
+          throw new Error(`switch ${made + 1} ${up ? 'up' : 'down'} was not seen within ${limitMs} ms`);
+        }
+        await pause(10);
+      }
+      took[up ? 'up' : 'down'].push(this.pictures.at(-1).at - begun);
+      await pause(restMs);
+    }
+    return took;
+  },
+
   every(ms, act) {
     let due = performance.now() + ms;
     setInterval(() => {
@@ -165,4 +197,8 @@ window.plain = {
       act(late);
     }, ms);
   },
-};
+});
+
+window.plain = client();
+/** Watches beside the first in the same page. */
+window.control = client();

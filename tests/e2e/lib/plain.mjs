@@ -44,6 +44,15 @@ export async function plainClient(browser, page, options) {
   return person;
 }
 
+/** A second client in the page of `person`, another participant of `room`: `window.control`. */
+export function controlClient(person, { url, room, identity, options = {} }) {
+  const argument = { url: url.replace(/^http/, 'ws'), token: accessToken({ identity, room }), options };
+  return person.evaluate((given) => {
+    window.plain.noteNoMore();
+    return window.control.connect(given);
+  }, argument);
+}
+
 export const plain = {
   publish: (person, options) => person.evaluate((o) => window.plain.publish(o), options ?? {}),
   others: (person) => person.evaluate(() => window.plain.others()),

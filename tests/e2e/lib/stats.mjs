@@ -87,14 +87,33 @@ export async function received(person, ms) {
   };
 }
 
-/** The report of the one video that a person receives, with its codec. */
-export const videoReport = (person) =>
+/** The reports of the videos that a person receives, with their codecs, in the order of the connections. */
+export const videoReports = (person) =>
   person.evaluate(async () => {
+    const found = [];
     for (const peer of window.__parleyTest.peers) {
+      if (peer.connectionState === 'closed') continue;
       const reports = await peer.getStats();
       const inbound = [...reports.values()].filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
-      const [report] = inbound.filter(({ framesDecoded }) => framesDecoded > 0);
-      if (report) return { ...report, mimeType: reports.get(report.codecId)?.mimeType };
+      const decoding = inbound.filter(({ framesDecoded }) => framesDecoded > 0);
+      found.push(...decoding.map((report) => ({ ...report, mimeType: reports.get(report.codecId)?.mimeType })));
     }
-    return {};
+    return found;
+  });
+
+/** The first of them. */
+export const videoReport = async (person) => (await videoReports(person))[0] ?? {};
+
+/** Keyframes that a person's encoders were asked for, and made, over all layers. */
+export const encoderReport = (person) =>
+  person.evaluate(async () => {
+    const sum = { asked: 0, made: 0 };
+    for (const peer of window.__parleyTest.peers) {
+      for (const report of (await peer.getStats()).values()) {
+        if (report.type !== 'outbound-rtp' || report.kind !== 'video') continue;
+        sum.asked += (report.pliCount ?? 0) + (report.firCount ?? 0);
+        sum.made += report.keyFramesEncoded ?? 0;
+      }
+    }
+    return sum;
   });

@@ -37,7 +37,10 @@ impl RoomState {
         let answer = answered.ok_or(MediaError::PeerFailed)?.map_err(MediaError::BadSdp)?;
         self.take_published(ctx, participant, &sections, sdp::names_tracks_anew(offer));
         let begun = self.take_receiving(ctx, participant, peer, &sections);
-        let answer = self.finish_answer(participant, &answer, &sections);
+        let mut answer = self.finish_answer(participant, &answer, &sections);
+        if let Some(peer) = ctx.peers.get_mut(peer) {
+            answer.sdp = peer.rank_candidates(&answer.sdp);
+        }
         for (track, mid) in begun {
             self.show(ctx, participant, track, &mid);
         }
@@ -315,10 +318,13 @@ impl RoomState {
         self.tell_offer(ctx, participant, id, &text);
     }
 
-    fn tell_offer(&mut self, ctx: &Context<'_>, participant: ParticipantKey, id: u32, text: &str) {
+    fn tell_offer(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey, id: u32, text: &str) {
         let Some(state) = self.participants.get(&participant) else { return };
-        let Negotiation::Dual { sections, .. } = &state.negotiation else { return };
-        let sdp = sdp::rewrite(text, |mid| self.role(sections.on_section(mid)));
+        let Negotiation::Dual { subscriber, sections, .. } = &state.negotiation else { return };
+        let mut sdp = sdp::rewrite(text, |mid| self.role(sections.on_section(mid)));
+        if let Some(peer) = ctx.peers.get_mut(*subscriber) {
+            sdp = peer.rank_candidates(&sdp);
+        }
         let mid_to_track = self.mid_to_track(sections.shown());
         self.events.tell(ctx.metrics, MediaEvent::Offer { participant, id, sdp, mid_to_track });
     }

@@ -56,8 +56,9 @@ fn average(loss: &mut f32, sample: Option<f32>) {
 
 impl RoomState {
     pub(crate) fn on_peer_stats(&mut self, ctx: &mut Context<'_>, from: Key, stats: &PeerStats) {
-        let Some(peer) = ctx.peers.get(from) else { return };
+        let Some(peer) = ctx.peers.get_mut(from) else { return };
         let participant = peer.participant;
+        peer.round_trip = stats.rtt.or(peer.round_trip);
         let Some(state) = self.participants.get_mut(&participant) else { return };
         if peer.connection == Connection::Publisher {
             average(&mut state.link.loss_up, stats.ingress_loss_fraction);

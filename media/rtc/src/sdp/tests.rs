@@ -109,6 +109,29 @@ fn refuses_what_is_out_of_bounds() {
 }
 
 #[test]
+fn candidates_rise_above_those_of_before_and_udp_above_tcp() {
+    let own = "v=0\r\na=candidate:1 1 udp 2130706431 192.0.2.1 7882 typ host\r\n\
+               a=candidate:2 1 tcp 1518280447 192.0.2.1 7883 typ host tcptype passive\r\na=mid:0\r\n";
+    let priorities = |restarts| {
+        let ranked = rank_candidates(own, restarts);
+        assert_eq!(ranked.lines().count(), 4);
+        assert!(ranked.contains(" 192.0.2.1 7883 typ host tcptype passive\r\na=mid:0\r\n"));
+        let lines = ranked.lines().filter(|line| line.starts_with("a=candidate:"));
+        let fields = lines.map(|line| line.split(' ').nth(3).unwrap().parse::<u32>().unwrap());
+        <[u32; 2]>::try_from(fields.collect::<Vec<_>>()).unwrap()
+    };
+    let mut before = 0;
+    for restarts in [0, 1, 2, 1_000, 0x7fff] {
+        let [udp, tcp] = priorities(restarts);
+        assert!(before < tcp && tcp < udp && udp < 90 << 24, "{restarts}: {before} {tcp} {udp}");
+        before = udp;
+    }
+    assert_eq!(priorities(u16::MAX), priorities(0x7fff));
+    let odd = "a=candidate:x\r\na=candidate:1 1 udp high 192.0.2.1 1 typ host\r\n";
+    assert_eq!(rank_candidates(odd, 1), odd);
+}
+
+#[test]
 fn candidates_are_left_out_and_nothing_else() {
     let cleaned = without_candidates(OFFER);
     assert!(!cleaned.contains("candidate"));

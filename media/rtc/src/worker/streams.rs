@@ -83,6 +83,9 @@ impl Worker {
                     .ok_or(&metrics.dropped_unknown_ufrag)
             }
             Class::Session => owner.ok_or(&metrics.dropped_unknown_address),
+            Class::Answer(transaction) if owner.is_some() => {
+                return self.probe_answered(transaction, path, datagram, metrics, now);
+            }
             Class::Answer(_) | Class::Garbage => Err(&metrics.dropped_garbage),
         };
         match found {

@@ -42,6 +42,9 @@ impl Worker {
                 self.with_room(key, &link.metrics, now, super::RoomState::watch_feedback);
             }
         }
+        if now >= self.next_sweep {
+            self.sweep(&link.metrics, now);
+        }
         self.settle(&link.metrics, now);
         self.close_ending(link);
         self.close_pending(&link.metrics, now);

@@ -357,3 +357,40 @@ fn simulated_faults_touch_only_the_one_who_asks() {
         .collect();
     assert_eq!(levels, [true, false]);
 }
+
+#[test]
+fn a_client_that_is_not_reached_is_told_to_resume() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let bob = world.join("bob");
+    let unreachable =
+        MediaEvent::Unreachable { participant: world.key("ann"), connection: Connection::Publisher };
+    world.take();
+    world.event(unreachable.clone());
+    let out = world.take();
+    let leave = leave_of(&out, ann).unwrap();
+    assert_eq!((leave.action(), leave.can_reconnect), (Action::Resume, true));
+    assert!(!closed(&out, ann), "the client closes the socket when it has another");
+    assert!(leave_of(&out, bob).is_none() && updates(&out, bob).is_empty(), "nobody else notices");
+    // Not again and again where nothing helps.
+    world.event(unreachable.clone());
+    assert!(leave_of(&world.take(), ann).is_none());
+    world.advance(Duration::from_secs(11));
+    world.event(unreachable.clone());
+    assert!(leave_of(&world.take(), ann).is_some());
+    // One without a socket will come anyway.
+    world.lose(ann);
+    world.advance(Duration::from_secs(11));
+    world.event(unreachable);
+    assert!(leave_of(&world.take(), ann).is_none());
+}
+
+#[test]
+fn clients_of_before_the_action_are_not_told_to_resume() {
+    let mut world = World::new(RoomOptions::default());
+    let ann = world.join("ann");
+    let key = world.key("ann");
+    world.room.participants.get_mut(&key).unwrap().client.protocol = 12;
+    world.event(MediaEvent::Unreachable { participant: key, connection: Connection::Publisher });
+    assert!(leave_of(&world.take(), ann).is_none());
+}

@@ -27,6 +27,7 @@ import {
   type RoomEvent,
   type VideoHandle,
 } from "./media-room";
+import { PathWatch } from "./path-watch";
 
 /** The SDK's own attempts, in milliseconds after each failure. Then the call's model takes over with a new token. */
 const RETRY_DELAYS_MS = [0, 300, 600, 1_000, 1_500, 2_000, 2_000, 3_000];
@@ -52,6 +53,14 @@ export class LiveKitRoom implements MediaRoom {
   readonly #queues = { camera: Promise.resolve(), microphone: Promise.resolve() };
   readonly #sounds = new Map<RemoteTrack, HTMLMediaElement>();
   readonly #handles = new WeakMap<Track, VideoHandle>();
+  readonly #watch = new PathWatch({
+    stats: () => this.raw.engine.pcManager?.publisher.getStats() ?? null,
+    sends: () =>
+      this.#signalConnected &&
+      [...this.raw.localParticipant.trackPublications.values()].some((sent) => !sent.isMuted),
+    // The SDK's name for it: a new socket takes the session up, and ICE restarts.
+    lost: () => void this.raw.simulateScenario("signal-reconnect"),
+  });
   #shared: MediaStreamTrack[] = [];
   /** Publishing is possible. */
   #signalConnected = false;
@@ -84,6 +93,7 @@ export class LiveKitRoom implements MediaRoom {
         websocketTimeout: SIGNAL_TIMEOUT_MS,
         peerConnectionTimeout: MEDIA_TIMEOUT_MS,
       });
+      this.#watch.start();
     } catch (error) {
       throw this.#connectError(error);
     }
@@ -91,6 +101,7 @@ export class LiveKitRoom implements MediaRoom {
 
   async close(): Promise<void> {
     this.#listeners.clear();
+    this.#watch.stop();
     this.#endCapture();
     await this.raw.disconnect(false);
     for (const [track, element] of this.#sounds) silence(track, element);
@@ -214,6 +225,7 @@ export class LiveKitRoom implements MediaRoom {
       .on(SdkEvent.Reconnected, () => this.#emit({ kind: "reconnected" }))
       .on(SdkEvent.Disconnected, (reason) => {
         this.#signalConnected = false;
+        this.#watch.stop();
         this.#emit({ kind: "closed", reason: closeReason(reason) });
       })
       .on(SdkEvent.ParticipantConnected, (peer) =>
