@@ -7,7 +7,7 @@ const SILENCE_MS = 800;
 /** A timer later than this says that the page had no time to look. */
 const STALL_MS = 500;
 /** After a try, before the next: a network that is gone altogether is the SDK's matter. */
-const REST_MS = 10_000;
+const REST_MS = 5_000;
 
 /** Says when a connection over which something came all the time has fallen silent. Times in milliseconds. */
 export class Silence {
