@@ -73,6 +73,9 @@ pub struct Report {
     pub expected_packets: Option<u64>,
     pub delivered_mbit_per_second: f64,
     pub sent_packets: u64,
+    /// Of sound alone: what publishers have sent, and what has come to all their watchers.
+    pub sent_audio_packets: u64,
+    pub delivered_audio_packets: u64,
 
     pub server_cpu_seconds: Option<f64>,
     pub server_threads: Vec<ThreadUse>,

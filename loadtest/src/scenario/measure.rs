@@ -141,6 +141,8 @@ pub(super) fn fill(report: &mut Report, window: &Window) {
     report.loss_share = if all == 0 { 0.0 } else { counts.lost_packets as f64 / all as f64 };
     report.delivered_mbit_per_second = counts.delivered_bytes as f64 * 8.0 / 1e6 / window.seconds.max(1e-6);
     report.sent_packets = counts.sent_packets;
+    report.sent_audio_packets = counts.sent_audio_packets;
+    report.delivered_audio_packets = counts.delivered_audio_packets;
     if let Some((before, after)) = &window.server {
         let used = after.cpu_seconds - before.cpu_seconds;
         report.server_cpu_seconds = Some(used);

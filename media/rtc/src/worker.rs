@@ -81,6 +81,8 @@ pub(crate) struct Worker {
     rooms: Arena<RoomState>,
     timers: Timers<Owner>,
     touched: Vec<Key>,
+    /// The room of the list before, kept to spare the allocator.
+    spare: Vec<Key>,
     closing: Vec<Key>,
     /// Packets for receivers that came up in this turn.
     written: usize,
@@ -128,6 +130,7 @@ impl Worker {
             rooms: Arena::default(),
             timers: Timers::new(),
             touched: Vec::new(),
+            spare: Vec::new(),
             closing: Vec::new(),
             written: 0,
             dirty: Vec::new(),

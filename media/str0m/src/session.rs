@@ -376,7 +376,10 @@ impl Session {
         // sending media section has both a transport sequence extension and a
         // payload type supporting TWCC feedback. No prior media packet or RTX
         // stream is required. The Direct API uses its configured capabilities.
-        let probe_media = self.srtp_tx.as_ref().and_then(|_| self.probe_media());
+        let wanted = self.bwe.as_ref().is_some_and(|bwe| bwe.may_probe())
+            || self.pacer.active_cluster().is_some();
+        let sends = self.srtp_tx.as_ref().filter(|_| wanted);
+        let probe_media = sends.and_then(|_| self.probe_media());
         let do_probe = probe_media.is_some();
         let bwe = self.bwe.as_mut()?;
 
@@ -1079,13 +1082,14 @@ impl Session {
             }
         }
 
-        let can_probe =
-            self.bwe.is_some() && self.srtp_tx.is_some() && self.probe_media().is_some();
         if let Some(feedback) = self.bwe.as_mut().and_then(Bwe::take_feedback) {
             return Some(Event::TransportFeedback(feedback));
         }
 
-        if let Some(bwe) = &mut self.bwe {
+        // Who estimates need not be told the estimate.
+        if self.bwe.as_ref().is_some_and(|bwe| !bwe.is_external()) {
+            let can_probe = self.srtp_tx.is_some() && self.probe_media().is_some();
+            let bwe = self.bwe.as_mut().expect("checked above");
             // Drain estimates even while unavailable so they cannot be delivered later.
             let estimate = bwe.poll_estimate();
             let estimate = match (can_probe, self.bwe_last_event) {

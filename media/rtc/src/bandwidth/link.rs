@@ -229,7 +229,12 @@ impl Link {
         self.last_delay = delay;
         let number = (arrival / SPAN).floor() as i64;
         let empty = Span { number, delay, delays: 0.0, bytes: 0, received: 0, lost: 0 };
-        let place = self.spans.partition_point(|span| span.number < number);
+        // Most belong to the newest.
+        let place = match self.spans.back() {
+            Some(newest) if newest.number == number => self.spans.len() - 1,
+            Some(newest) if newest.number < number => self.spans.len(),
+            _ => self.spans.partition_point(|span| span.number < number),
+        };
         if self.spans.get(place).is_none_or(|span| span.number != number) {
             self.spans.insert(place, empty);
         }

@@ -12,6 +12,9 @@ use crate::{
 
 /// Deadlines met in one turn, about a millisecond: media goes between those that come due together.
 const DEADLINES_PER_TURN: usize = 64;
+/// State machines at which is looked in one turn because they were called into; a message to a large
+/// room does that to all. About two milliseconds.
+const DRAINS_PER_TURN: usize = 128;
 /// Connections closed in one turn, when a large room ends.
 const CLOSED_PER_TURN: usize = 16;
 /// Peers touch each other through the core (keyframe requests); after so many rounds the
@@ -81,28 +84,45 @@ impl Worker {
 
     /// Lets everything that was touched come to rest.
     fn settle(&mut self, metrics: &Metrics, now: Instant) {
+        let mut drained = 0;
         for _ in 0..ROUNDS_PER_TURN {
-            for key in std::mem::take(&mut self.dirty) {
+            for _ in 0..self.dirty.len() {
+                let Some(key) = self.dirty.pop() else { break };
                 self.flush_room(key, metrics, now);
             }
-            if self.touched.is_empty() {
+            if self.touched.is_empty() || drained >= DRAINS_PER_TURN {
                 break;
             }
-            for key in std::mem::take(&mut self.touched) {
+            let spare = std::mem::take(&mut self.spare);
+            let mut touched = std::mem::replace(&mut self.touched, spare);
+            self.send_written(&mut touched, metrics, now);
+            for key in touched.drain(..) {
+                if drained >= DRAINS_PER_TURN {
+                    self.touched.push(key);
+                    continue;
+                }
+                drained += 1;
                 let Some(peer) = self.peers.get_mut(key) else { continue };
                 peer.touched = false;
-                // Not the turn's time: what goes now is stamped for the receiver's estimate. Only
-                // in simulated time it is later than the clock.
-                let at = Instant::now().max(now);
-                peer.send_written(&mut self.sockets, metrics, at);
                 if std::mem::take(&mut peer.stirred) {
-                    peer.tick(at, metrics);
-                    self.drain(key, metrics, now);
-                } else if peer.is_broken() {
-                    self.drain(key, metrics, now);
+                    peer.tick(Instant::now().max(now), metrics);
                 }
+                self.drain(key, metrics, now);
             }
+            self.spare = touched;
         }
+    }
+
+    /// Media first: what was written goes to all. Of the peers those stay that want more.
+    fn send_written(&mut self, touched: &mut Vec<Key>, metrics: &Metrics, now: Instant) {
+        touched.retain(|key| {
+            let Some(peer) = self.peers.get_mut(*key) else { return false };
+            // Not the turn's time: what goes now is stamped for the receiver's estimate. Only
+            // in simulated time it is later than the clock.
+            peer.send_written(&mut self.sockets, metrics, Instant::now().max(now));
+            peer.touched = peer.stirred || peer.is_broken();
+            peer.touched
+        });
     }
 
     fn flush_room(&mut self, key: Key, metrics: &Metrics, now: Instant) {

@@ -62,6 +62,10 @@ impl External {
         Some(ProbeId(id))
     }
 
+    pub fn may_probe(&self) -> bool {
+        self.requested.is_some() || self.running.is_some()
+    }
+
     pub fn next_probe(&mut self, can_probe: bool) -> Option<ProbeClusterConfig> {
         if !can_probe {
             self.running = None;

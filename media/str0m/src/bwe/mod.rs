@@ -98,6 +98,15 @@ impl Bwe {
         self.external.as_mut()?.take_feedback()
     }
 
+    pub fn is_external(&self) -> bool {
+        self.external.is_some()
+    }
+
+    /// Whether a probe may begin or end at the next timeout.
+    pub fn may_probe(&self) -> bool {
+        self.external.as_ref().is_none_or(External::may_probe)
+    }
+
     pub fn handle_timeout(&mut self, now: Instant, do_probe: bool) -> Option<ProbeClusterConfig> {
         if let Some(external) = &mut self.external {
             return external.next_probe(do_probe);

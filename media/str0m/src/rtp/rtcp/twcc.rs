@@ -285,7 +285,12 @@ impl TwccRecvRegister {
     pub fn update_seq(&mut self, seq: TwccSeq, time: Instant) {
         self.receive_window.record_seq(seq);
 
-        match self.queue.binary_search_by_key(&seq, |r| r.seq) {
+        // Most come in order.
+        let found = match self.queue.back() {
+            Some(last) if last.seq < seq => Err(self.queue.len()),
+            _ => self.queue.binary_search_by_key(&seq, |r| r.seq),
+        };
+        match found {
             Ok(_) => {
                 // Exact same SeqNo found. This is an error where the sender potentially
                 // used the same twcc sequence number for two packets. Let's ignore it.
@@ -1219,11 +1224,16 @@ impl TwccSendRegister {
             .skip_while(|(seq, _, _)| seq < &head_seq);
         let (first_seq_no, _, first_instant) = iter.next()?;
 
-        // The queue is in seq order: find the report's first record by
-        // binary search rather than walking every older record.
-        let Ok(first_index) = self.queue.binary_search_by_key(&first_seq_no, |r| r.seq()) else {
-            // Old report for which we no longer have any send records.
-            return None;
+        // The queue is in seq order, as a rule without gaps: the report's first record is where
+        // its number says, or is found by binary search.
+        let guess = (*first_seq_no - *head_seq) as usize;
+        let first_index = match self.queue.get(guess) {
+            Some(record) if record.seq() == first_seq_no => guess,
+            _ => match self.queue.binary_search_by_key(&first_seq_no, |r| r.seq()) {
+                Ok(index) => index,
+                // Old report for which we no longer have any send records.
+                Err(_) => return None,
+            },
         };
         let mut iter2 = self.queue.range_mut(first_index..);
         let first_record = iter2.next()?;
