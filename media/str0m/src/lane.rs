@@ -7,6 +7,7 @@ use crate::Rtc;
 use crate::RtcState;
 use crate::net::Protocol;
 use crate::rtp_::Ssrc;
+use crate::session::DirectRoute;
 use crate::streams::RtpWrite;
 
 /// What became of a packet that was given to [`DirectSend::write_rtp`].
@@ -37,6 +38,8 @@ pub enum DirectWrite {
 pub struct DirectSend<'a> {
     rtc: &'a mut Rtc,
     now: Instant,
+    /// Of the last packet.
+    route: Option<DirectRoute>,
 }
 
 impl Rtc {
@@ -54,7 +57,11 @@ impl Rtc {
             return None;
         }
         self.last_now = now;
-        Some(DirectSend { rtc: self, now })
+        Some(DirectSend {
+            rtc: self,
+            now,
+            route: None,
+        })
     }
 }
 
@@ -73,7 +80,7 @@ impl DirectSend<'_> {
         if self
             .rtc
             .session
-            .send_direct(self.now, ssrc, &mut rtp, out)
+            .send_direct(self.now, ssrc, &mut rtp, &mut self.route, out)
         {
             self.rtc.peer_bytes_tx += (out.len() - before) as u64;
             return DirectWrite::Sent;

@@ -147,6 +147,32 @@ pub(crate) struct Session {
     pending_probe: Option<crate::bwe_::ProbeClusterConfig>,
 }
 
+/// Where the packets of a burst belong. Holds as long as nothing else is done in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DirectRoute {
+    midrid: MidRid,
+    pt: Pt,
+    /// Places of the m-line and of the payload parameters.
+    media: usize,
+    param: usize,
+    twcc_enabled: bool,
+}
+
+impl DirectRoute {
+    fn find(midrid: MidRid, pt: Pt, medias: &[Media], params: &[PayloadParams]) -> Option<Self> {
+        let fits = |p: &PayloadParams| p.pt() == pt || p.red() == Some(pt);
+        let media = medias.iter().position(|m| m.mid() == midrid.mid())?;
+        let exts = medias[media].remote_extmap();
+        Some(Self {
+            midrid,
+            pt,
+            media,
+            param: params.iter().position(fits)?,
+            twcc_enabled: exts.id_of(Extension::TransportSequenceNumber).is_some(),
+        })
+    }
+}
+
 /// What became of a received RTP packet.
 pub(crate) enum RtpOutcome {
     /// A media packet that was not seen before (RTP mode).
@@ -1389,6 +1415,7 @@ impl Session {
         now: Instant,
         ssrc: &Ssrc,
         rtp: &mut RtpWrite,
+        known: &mut Option<DirectRoute>,
         out: &mut Vec<u8>,
     ) -> bool {
         let (Some(stream), Some(srtp_tx)) = (self.streams.stream_tx(ssrc), &mut self.srtp_tx)
@@ -1399,18 +1426,21 @@ impl Session {
             return false;
         }
         let midrid = stream.midrid();
-        let pt = rtp.pt();
-        let params = self.codec_config.params().iter();
-        let mut params = params.filter(|p| p.pt() == pt || p.red() == Some(pt));
-        let media = self.medias.iter().find(|m| m.mid() == midrid.mid());
-        let (Some(param), Some(media)) = (params.next(), media) else {
-            // The queue says what is wrong.
+        let params = self.codec_config.params();
+        let fits = |route: &DirectRoute| route.midrid == midrid && route.pt == rtp.pt();
+        let route = known.filter(fits).or_else(|| {
+            // None: the queue says what is wrong.
+            DirectRoute::find(midrid, rtp.pt(), &self.medias, params)
+        });
+        *known = route;
+        let Some(route) = route else {
             return false;
         };
 
         let twcc_seq = self.twcc;
-        let exts = media.remote_extmap();
-        let twcc_enabled = exts.id_of(Extension::TransportSequenceNumber).is_some();
+        let twcc_enabled = route.twcc_enabled;
+        let exts = self.medias[route.media].remote_extmap();
+        let param = &params[route.param];
         let twcc = twcc_enabled.then_some(&mut self.twcc);
         let buf = &mut self.poll_packet_buf;
 
