@@ -20,7 +20,7 @@ use url::Url;
 use super::{
     Proxy, Scenario,
     decoder::VideoPacket,
-    scenarios::{LENGTH, Rates},
+    scenarios::Rates,
     sound::Arrivals,
     verdict::{Outcome, Recording},
 };
@@ -68,7 +68,7 @@ pub enum RunError {
     Io(#[from] io::Error),
 }
 
-/// Runs the scenarios together for a minute. What fails while this process itself was short of CPU is run once more.
+/// Runs the scenarios together. What fails while this process itself was short of CPU is run once more.
 pub async fn networks(options: &Options, mut progress: impl FnMut(&str)) -> Result<NetworksReport, RunError> {
     let mut outcomes = together(options, &options.scenarios, &mut progress).await?;
     let again: Vec<Scenario> = outcomes
@@ -110,6 +110,7 @@ async fn together(
         });
     }
     let mut outcomes: Vec<Option<Outcome>> = scenarios.iter().map(|_| None).collect();
+    let longest = scenarios.iter().map(|scenario| scenario.length).max().unwrap_or_default();
     let started = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while !tasks.is_empty() {
@@ -120,7 +121,7 @@ async fn together(
             }
             _ = ticks.tick() => {
                 let (at, all) = (started.elapsed().as_secs(), scenarios.len());
-                progress(&format!("\r{all} networks, {at} s of about {} s", LENGTH.as_secs() + 5));
+                progress(&format!("\r{all} networks, {at} s of about {} s", longest.as_secs() + 5));
             }
         }
     }
@@ -233,7 +234,7 @@ async fn one(
     let mut near = near.await.map_err(failed)?;
     near.publish(Publish::Audio(audio)).await.map_err(failed)?;
     let begun = start.elapsed();
-    let stalled = watch(LENGTH.saturating_sub(begun)).await;
+    let stalled = watch(scenario.length.saturating_sub(begun)).await;
     let network = proxy.passed();
     let mut outcome = Outcome::of(scenario, &lock(&shared).recording, &rates, begun, network);
     let passed = network.up.delivered + network.down.delivered;

@@ -14,6 +14,8 @@ pub struct Scenario {
     pub name: &'static str,
     pub about: &'static str,
     pub seed: u64,
+    /// For how long it runs.
+    pub length: Duration,
     /// From the server.
     pub down: Schedule,
     /// To the server.
@@ -60,7 +62,7 @@ impl Rates {
 const SPARE_PERCENT: u64 = 15;
 /// Share of a bottleneck that can be used without a standing queue, in percent.
 const USABLE_PERCENT: u64 = 95;
-/// How long each runs.
+/// How long each of them runs.
 pub const LENGTH: Duration = Duration::from_secs(60);
 
 /// All, from good to bad.
@@ -74,7 +76,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn scenario(name: &'static str, about: &'static str, down: Schedule, up: Schedule) -> Scenario {
-    Scenario { name, about, seed: 0, down, up }
+    Scenario { name, about, seed: 0, length: LENGTH, down, up }
 }
 
 /// Those whose conditions stay what they are.
@@ -190,7 +192,7 @@ impl Scenario {
         let mut outages: Vec<Range<Duration>> = Vec::new();
         for schedule in [&self.down, &self.up] {
             for (from, conditions) in schedule.steps().iter().filter(|(_, conditions)| !conditions.up) {
-                let end = schedule.next_after(*from).unwrap_or(LENGTH);
+                let end = schedule.next_after(*from).unwrap_or(self.length);
                 let jitter = conditions.jitter.map_or(Duration::ZERO, |jitter| jitter.up_to);
                 outages.push(*from..end + conditions.delay + jitter);
             }

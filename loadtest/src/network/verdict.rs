@@ -8,7 +8,7 @@ use super::{
     Passed, Scenario,
     decoder::Decoder,
     picture::{self, Picture},
-    scenarios::{LENGTH, Rates},
+    scenarios::Rates,
     sound::{self, Sound},
 };
 
@@ -31,6 +31,7 @@ pub struct Outcome {
     pub name: &'static str,
     pub about: &'static str,
     pub seed: u64,
+    pub seconds: f64,
     pub sound_down: Sound,
     pub sound_up: Option<Sound>,
     pub picture: Picture,
@@ -63,9 +64,10 @@ impl Outcome {
             name: scenario.name,
             about: scenario.about,
             seed: scenario.seed,
-            sound_down: recording.sound_down.play(warm, LENGTH, &outages),
-            sound_up: recording.sound_up.as_ref().map(|sound| sound.play(warm, LENGTH, &outages)),
-            picture: picture::judge(recording.picture.shown(), &best, begun, LENGTH),
+            seconds: scenario.length.as_secs_f64(),
+            sound_down: recording.sound_down.play(warm, scenario.length, &outages),
+            sound_up: recording.sound_up.as_ref().map(|sound| sound.play(warm, scenario.length, &outages)),
+            picture: picture::judge(recording.picture.shown(), &best, begun, scenario.length),
             best: best.iter().map(|(from, layer)| (from.as_secs_f64(), *layer)).collect(),
             pauses: recording.pauses.clone(),
             network,
@@ -96,7 +98,7 @@ impl Outcome {
         let picture = &self.picture;
         let converges = picture::CONVERGENCE.as_secs_f64();
         for (at, layer, took) in &picture.converged {
-            let left = LENGTH.as_secs_f64() - at;
+            let left = self.seconds - at;
             // A change shortly before the end, or before the next one, leaves no time to converge.
             let next = self.best.iter().map(|(from, _)| *from).find(|from| from > at);
             let time = next.map_or(left, |next| next - at);

@@ -31,6 +31,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(250);
 pub(crate) const START_BPS: u64 = 2_000_000;
 /// More than is desired is wanted, so that there is room to step up, in percent.
 const MARGIN_PERCENT: u64 = 20;
+/// The most that is looked for. What is desired follows from rates that publishers announce: nobody shall have
+/// a server send gigabits of padding.
+const WANTED_MAX_BPS: u64 = 100_000_000;
 /// Share of what a full link delivers that is used of it.
 const USED: f64 = 0.95;
 /// The most that is given up for a while so that a queue drains, in shares of the link's rate.
@@ -125,7 +128,8 @@ impl<P> Default for Bandwidth<P> {
 impl<P: Copy + PartialEq> Bandwidth<P> {
     /// The rate that the allocation could use.
     pub(crate) fn desire(&mut self, bps: u64) {
-        self.wanted_bps = bps + bps * MARGIN_PERCENT / 100;
+        let bps = bps.min(WANTED_MAX_BPS);
+        self.wanted_bps = (bps + bps * MARGIN_PERCENT / 100).min(WANTED_MAX_BPS);
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -137,7 +141,9 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
 
     /// Feedback has come, in the order in which packets were sent.
     pub(crate) fn feedback(&mut self, packets: &[Packet<P>], now: Instant) -> Verdict {
-        self.link.add(packets, now);
+        if self.link.add(packets, now) {
+            self.probing.forget();
+        }
         self.probing.add(packets);
         if packets.iter().any(|packet| packet.received.is_some()) {
             (self.given_up, self.asked) = (None, None);
@@ -254,7 +260,6 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         }
         let proven = match outcome {
             Outcome::Passed(bps) => bps,
-            Outcome::Limited(bps) if self.assumed => bps * USED,
             Outcome::Limited(bps) => bps * USED,
             Outcome::Unknown => return,
         };

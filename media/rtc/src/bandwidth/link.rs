@@ -49,6 +49,9 @@ const USUAL_RISE: f64 = 0.05;
 const USUAL_FALL: f64 = 0.1;
 /// How far above it is usual as well.
 const USUAL_SPREAD: f64 = 2.0;
+/// A delay that changes by more than any queue holds: the receiver's clock has jumped. The times in feedback begin
+/// anew every 12 days.
+const CLOCK_JUMP: f64 = 30.0;
 /// Lost packets in a row that were sent over a longer time are of an outage.
 const OUTAGE: Duration = Duration::from_millis(300);
 
@@ -113,17 +116,37 @@ struct Window {
 }
 
 impl Link {
-    pub(super) fn add<P>(&mut self, packets: &[Packet<P>], now: Instant) {
+    /// True if the receiver's clock has jumped, so that times of before mean nothing.
+    pub(super) fn add<P>(&mut self, packets: &[Packet<P>], now: Instant) -> bool {
+        let mut jumped = false;
         for packet in packets {
             if self.ignored_before.is_some_and(|before| packet.sent < before) {
                 continue;
             }
             match packet.received {
-                Some(received) => self.received(packet.sent, received, packet.bytes, now),
+                Some(received) => {
+                    jumped |= self.clock_jumped(packet.sent, received);
+                    self.received(packet.sent, received, packet.bytes, now);
+                }
                 None => self.lost(packet.sent),
             }
         }
         self.learn();
+        jumped
+    }
+
+    /// After a jump of the receiver's clock all times are counted anew.
+    fn clock_jumped(&mut self, sent: Instant, received: Instant) -> bool {
+        let Some((sent_zero, received_zero)) = self.epoch else { return false };
+        let delay = seconds(received, received_zero) - seconds(sent, sent_zero);
+        let jumped = (delay - self.last_delay).abs() > CLOCK_JUMP;
+        if jumped {
+            self.epoch = None;
+            self.spans.clear();
+            self.shortest = Shortest::default();
+            (self.newest, self.learnt_at) = (0.0, 0.0);
+        }
+        jumped
     }
 
     /// Something has come, so that the rest makes sense.
@@ -252,7 +275,7 @@ impl Link {
     fn lost(&mut self, sent: Instant) {
         let run = self.lost_run.get_or_insert(LostRun { first: sent, last: sent, count: 0 });
         run.last = sent;
-        run.count += 1;
+        run.count = run.count.saturating_add(1);
     }
 
     fn end_lost_run(&mut self) {
@@ -260,7 +283,7 @@ impl Link {
             && run.last.saturating_duration_since(run.first) < OUTAGE
             && let Some(span) = self.spans.back_mut()
         {
-            span.lost += run.count;
+            span.lost = span.lost.saturating_add(run.count);
         }
     }
 
@@ -291,7 +314,7 @@ impl Link {
             delays += span.delays;
             bytes += span.bytes;
             received += span.received;
-            lost += span.lost;
+            lost = span.lost.saturating_add(lost);
             filled += 1;
         }
         let shortest = self.shortest.value();
@@ -302,8 +325,10 @@ impl Link {
             mean: delays / f64::from(received.max(1)) - shortest,
             older: if older.is_finite() { older - shortest } else { 0.0 },
             newer: newer - shortest,
-            rate_bps: bytes as f64 * 8.0 / length.max(SPAN),
-            loss: f64::from(lost) / f64::from((received + lost).max(1)),
+            // Of the first packet, one half on the average came through before the window.
+            rate_bps: (bytes as f64 - bytes as f64 / f64::from(received.max(1)) / 2.0) * 8.0
+                / length.max(SPAN),
+            loss: f64::from(lost) / (f64::from(received) + f64::from(lost)).max(1.0),
             lost,
             filled,
         })

@@ -88,7 +88,7 @@ impl<P: Copy + PartialEq> Probing<P> {
         }
         let reach = REACH[self.failed.div_ceil(2).min(REACH.len() - 1)];
         let rate = (estimate * reach).min(wanted).max(REACH_MIN_BPS);
-        let length = (LENGTH + spread * LENGTH_PER_SPREAD).min(LENGTH_MAX);
+        let length = LENGTH + (spread * LENGTH_PER_SPREAD).clamp(0.0, LENGTH_MAX - LENGTH);
         Some((rate as u64, Duration::from_secs_f64(length)))
     }
 
@@ -101,6 +101,11 @@ impl<P: Copy + PartialEq> Probing<P> {
         self.running = None;
         self.failed = 1;
         self.next_at = Some(now + REST_AFTER_FALL);
+    }
+
+    /// Times of before mean nothing: a probe under way tells nothing.
+    pub(super) fn forget(&mut self) {
+        self.running = None;
     }
 
     pub(super) fn add(&mut self, packets: &[Packet<P>]) {

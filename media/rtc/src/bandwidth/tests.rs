@@ -27,6 +27,8 @@ struct Path {
     lost: fn(u64) -> bool,
     number: u64,
     up: bool,
+    /// Of the receiver's clock.
+    skew: Duration,
     verdict: Verdict,
 }
 
@@ -52,6 +54,7 @@ impl Path {
             lost: |_| false,
             number: 0,
             up: true,
+            skew: SKEW,
         }
     }
 
@@ -63,7 +66,7 @@ impl Path {
         if !dropped {
             self.free_at = begins + Duration::from_secs_f64(PACKET as f64 * 8.0 / self.rate_bps as f64);
         }
-        let received = (!lost).then(|| self.free_at + DELAY + (self.delay)(self.number) + SKEW);
+        let received = (!lost).then(|| self.free_at + DELAY + (self.delay)(self.number) + self.skew);
         self.waiting.push(Packet { sent: at, received, bytes: PACKET, probe });
     }
 
@@ -80,10 +83,9 @@ impl Path {
             self.sent_until += Duration::from_secs_f64(PACKET as f64 * 8.0 / rate as f64);
         }
         self.now = end;
-        let newest = self
-            .waiting
-            .iter()
-            .rposition(|packet| packet.received.is_some_and(|received| received <= self.now + SKEW - DELAY));
+        let newest = self.waiting.iter().rposition(|packet| {
+            packet.received.is_some_and(|received| received <= self.now + self.skew - DELAY)
+        });
         if let (Some(newest), true) = (newest, self.up) {
             let report: Vec<_> = self.waiting.drain(..=newest).collect();
             self.bandwidth.feedback(&report, self.now);
@@ -221,6 +223,30 @@ fn another_way_is_measured_anew() {
     assert!(path.probes > probes);
     assert!(path.verdict.estimate_bps < 1_000_000, "{:?}", path.verdict);
     assert!(path.start < path.now);
+}
+
+#[test]
+fn a_jump_of_the_receivers_clock_is_no_queue() {
+    let mut path = Path::new(4_000_000, 1_900_000);
+    path.run(10);
+    let before = path.verdict;
+    for jump in [SKEW + Duration::from_secs(12 * 86_400), Duration::ZERO] {
+        path.skew = jump;
+        let estimates = path.run(5);
+        assert!(estimates.iter().all(|estimate| *estimate >= before.estimate_bps / 1_000), "{estimates:?}");
+    }
+    // What was learnt of the new clock shows a queue as before.
+    path.rate_bps = 500_000;
+    let last = path.last(3);
+    assert!((250..=500).contains(&last), "{last}");
+}
+
+#[test]
+fn what_publishers_announce_is_not_probed_for_without_end() {
+    let mut path = Path::new(u64::from(u32::MAX), 3_000_000);
+    path.bandwidth.desire(u64::MAX);
+    let most = path.run(10).into_iter().max().unwrap();
+    assert!(most <= 100_000, "{most}");
 }
 
 #[test]

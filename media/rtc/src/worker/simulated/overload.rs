@@ -1,8 +1,17 @@
 //! A worker that does not keep up: what a watcher on a good network sees and hears.
 
-use parley_media_core::Overload;
+use std::time::Duration;
 
-use super::*;
+use parley_loadtest::network::Scenario;
+use parley_media_core::{Overload, ParticipantKey};
+use str0m::Candidate;
+use tokio::sync::oneshot;
+
+use super::world::{MESSAGE_BYTES, Poor, Simulation};
+use crate::{
+    PeerMode, codecs,
+    command::{Command, RoomCommand},
+};
 
 const SPAN: Duration = Duration::from_secs(6);
 
@@ -14,7 +23,7 @@ struct Watched {
 impl Watched {
     fn begin() -> Self {
         let scenario = Scenario::named("good-wifi").unwrap();
-        let mut simulation = Simulation::new(&scenario);
+        let mut simulation = Simulation::new(&scenario, Poor::Watcher);
         simulation.set_up(scenario.seed);
         let begun = simulation.now - simulation.start;
         simulation.advance(Duration::from_secs(8));
