@@ -55,6 +55,9 @@ pub struct LoadArgs {
     /// Layer that watchers wish for.
     #[arg(long, value_enum, default_value_t = Layer::High)]
     layer: Layer,
+    /// Pictures that each watcher looks at, others in each case; the rest are switched off [all].
+    #[arg(long)]
+    shown: Option<usize>,
     /// Process of the server, for its CPU time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
@@ -170,6 +173,7 @@ impl LoadArgs {
             rate: self.rate,
             audio: self.audio,
             wish: TrackSettings { width, height, ..TrackSettings::default() },
+            shown: self.shown,
             server_pid: self.server_pid,
             light: !self.whole,
             threads: self.threads,

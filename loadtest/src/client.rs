@@ -26,7 +26,7 @@ use crate::{
     engine::{Command, Engine, NewPeer, PeerId, WorkerHandle},
     error::JoinError,
     light::{self, Light},
-    peer::{Behaviour, Observer, Peer, Publish},
+    peer::{Behaviour, Observer, Peer, Publish, Shown},
     udp::Link,
     wire::{self, TrackSettings},
 };
@@ -52,6 +52,8 @@ pub struct Join {
     pub auto_subscribe: bool,
     /// Wish told for every video track of others as soon as it is known.
     pub wish: Option<TrackSettings>,
+    /// With a wish: show only these of the video tracks; the others are switched off.
+    pub shown: Option<Shown>,
     /// Send all media to this address (a proxy in front of the server) instead of the server's.
     pub media_via: Option<SocketAddr>,
     /// Estimate the uplink and send only the video layers that it carries.
@@ -70,6 +72,7 @@ impl Join {
             limit: Duration::from_secs(10),
             auto_subscribe: true,
             wish: None,
+            shown: None,
             media_via: None,
             adapt: false,
             light: false,
@@ -113,7 +116,8 @@ impl Client {
     async fn connect(worker: WorkerHandle, id: PeerId, options: Join) -> Result<Self, JoinError> {
         let ip = wire::local_ip(&options.server);
         let (link, port) = Link::bind(ip)?;
-        let behaviour = Behaviour { wish: options.wish, media_via: options.media_via, adapt: options.adapt };
+        let Join { wish, shown, media_via, adapt, .. } = options;
+        let behaviour = Behaviour { wish, shown, media_via, adapt };
         let now = Instant::now();
         let (config, provider) = config(options.adapt)?;
         let rtc = Box::new(config.build(now));

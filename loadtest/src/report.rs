@@ -40,6 +40,19 @@ pub struct Sample {
     pub connected: u64,
 }
 
+/// Medians of the server's memory in the thirds of a run; `None` without enough samples.
+pub(crate) fn rss_thirds(samples: &[Sample]) -> Option<[u64; 3]> {
+    let bytes: Vec<u64> = samples.iter().filter_map(|sample| sample.server_rss_bytes).collect();
+    let third = bytes.len() / 3;
+    (third > 0).then(|| {
+        [0, bytes.len() / 2 - third / 2, bytes.len() - third].map(|from| {
+            let mut part = bytes[from..from + third].to_vec();
+            part.sort_unstable();
+            part[third / 2]
+        })
+    })
+}
+
 /// Joins and leaves during the measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChurnReport {
@@ -69,7 +82,7 @@ pub struct Report {
     pub delivered_packets: u64,
     pub lost_packets: u64,
     pub loss_share: f64,
-    /// What would come if every watcher got the largest layer of everything; absent with churn.
+    /// What would come if every watcher got the largest layer of everything; absent with churn and `--shown`.
     pub expected_packets: Option<u64>,
     pub delivered_mbit_per_second: f64,
     pub sent_packets: u64,
@@ -82,12 +95,16 @@ pub struct Report {
     pub packets_per_core_second: Option<f64>,
     pub server_rss_bytes: Option<u64>,
     pub server_rss_before_bytes: Option<u64>,
+    /// Medians of the first, second and last third of the measurement: whether memory grows in a long run.
+    pub server_rss_thirds_bytes: Option<[u64; 3]>,
     /// Growth of the server's own (anonymous) memory since before the joins, by participant.
     pub memory_per_peer_bytes: Option<u64>,
     /// The same after the joins, before media.
     pub memory_per_idle_peer_bytes: Option<u64>,
 
     pub forward_ms: Percentiles,
+    /// In the server alone, by its own page of metrics; absent when it has none.
+    pub server_ms: Option<Percentiles>,
     pub client_cpu_seconds: f64,
     /// How late this program's own timers ran; part of `forward_ms`.
     pub client_lateness_ms: Percentiles,
@@ -111,4 +128,21 @@ pub struct Report {
     pub refused_packets: u64,
     pub churn: Option<ChurnReport>,
     pub samples: Vec<Sample>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirds_show_growth_and_not_a_peak() {
+        let of = |bytes: &[u64]| {
+            let sample = |bytes: &u64| Sample { server_rss_bytes: Some(*bytes), ..Sample::default() };
+            rss_thirds(&bytes.iter().map(sample).collect::<Vec<Sample>>())
+        };
+        assert_eq!(of(&[1, 1, 9, 2, 2, 2, 3, 3, 4, 4]), Some([1, 2, 4]));
+        assert_eq!(of(&[5; 3]), Some([5; 3]));
+        assert_eq!(of(&[5, 5]), None);
+        assert_eq!(rss_thirds(&[Sample::default(); 9]), None, "without --server-pid");
+    }
 }

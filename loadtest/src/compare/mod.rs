@@ -20,7 +20,7 @@ use crate::{
     token::ApiKey,
 };
 pub use row::{Delay, Joins, Row};
-use row::{median, percentiles, row};
+use row::{delay, median, row};
 pub use table::Verdict;
 
 /// Packets of a frame of the bare loop, as many as a frame of 720p at 1.7 Mbit/s has.
@@ -28,6 +28,11 @@ const BARE_BURST: usize = 7;
 const BARE_LENGTH: Duration = Duration::from_secs(2);
 /// Media threads of an own server: what is told is told of one core.
 const WORKERS: usize = 1;
+/// Calls of two of each round, and of the delay at half load at the most.
+const CALLS: usize = 50;
+const CALLS_MAX: usize = 150;
+/// Estimates grow to the rate of the loaded fanout within this.
+const WARM_UP: Duration = Duration::from_secs(6);
 /// Joins of the last part, and the time in which they begin.
 const JOINS: usize = 1_000;
 const JOIN_ROOMS: usize = 100;
@@ -64,8 +69,8 @@ pub struct Comparison {
     pub bare_batched_per_core_second: f64,
     pub bare_single_per_core_second: f64,
     pub rows: Vec<Row>,
-    /// At half of the load that fills a core; absent when the run was ended before.
-    pub delay: Option<Delay>,
+    /// At half of the load that fills a core; without those before which the run was ended.
+    pub delays: Vec<Delay>,
     pub joins: Option<Joins>,
     pub verdicts: Vec<Verdict>,
     /// Every measurement, in the order of the run.
@@ -86,11 +91,15 @@ fn cases(options: &CompareOptions) -> Vec<Case> {
     let case = |name: String, scenario, rooms, watchers, rate| Case { name, scenario, rooms, watchers, rate };
     let watchers = options.watchers;
     vec![
-        case("one-to-one ×50".to_owned(), Scenario::OneToOne, 50, 2, None),
+        case(calls(), Scenario::OneToOne, CALLS, 2, None),
         case(format!("1→{watchers}, 720p"), Scenario::Fanout, 1, watchers, None),
         case(loaded(options), Scenario::Fanout, 1, watchers, Some(options.rate)),
         case("meeting 10×10".to_owned(), Scenario::Meeting, 1, 10, None),
     ]
+}
+
+fn calls() -> String {
+    format!("one-to-one ×{CALLS}")
 }
 
 /// The row by which a core's capacity is told.
@@ -125,21 +134,38 @@ pub async fn run(
     }
     let bare = median(&run.batched);
     let rows: Vec<Row> = cases(options).into_iter().filter_map(|case| run.row(case.name, bare)).collect();
-    let capacity =
-        rows.iter().find(|row| row.name == loaded(options)).map_or(0.0, |row| row.packets_per_core_second);
-    let delay = if complete > 0 { run.delay(capacity).await? } else { None };
-    let joins = if delay.is_some() { run.joins().await? } else { None };
-    let verdicts = table::verdicts(&rows, &loaded(options), delay.as_ref(), joins.as_ref());
+    let halves = if complete > 0 { halves(options, &rows) } else { Vec::new() };
+    let delays = run.delays(&halves).await?;
+    let joins = if complete > 0 && delays.len() == halves.len() { run.joins().await? } else { None };
+    let verdicts = table::verdicts(&rows, &loaded(options), &delays, joins.as_ref());
     Ok(Comparison {
         rounds: complete,
         bare_batched_per_core_second: bare,
         bare_single_per_core_second: median(&run.single),
         rows,
-        delay,
+        delays,
         joins,
         verdicts,
         reports: run.measured.into_iter().map(|(_, report)| report).collect(),
     })
+}
+
+/// Half of the load that fills a core, in two forms: one sender to many, whose frames come as a burst that takes the
+/// server a while, and as many calls of two.
+fn halves(options: &CompareOptions, rows: &[Row]) -> Vec<Case> {
+    let watchers = options.watchers;
+    let of = |name: &str| rows.iter().find(|row| row.name == name);
+    let fanout = of(&loaded(options)).map(|row| {
+        let rate = (row.packets_per_core_second / 2.0 / watchers.max(1) as f64).max(1.0) as u64;
+        (format!("1→{watchers}, {rate}/s"), Scenario::Fanout, 1, watchers, Some(rate))
+    });
+    let calls = of(&calls()).filter(|row| row.server_cpu_share > 0.0).map(|row| {
+        let rooms = (CALLS as f64 * 0.5 / row.server_cpu_share).round() as usize;
+        let rooms = rooms.clamp(1, CALLS_MAX);
+        (format!("one-to-one ×{rooms}"), Scenario::OneToOne, rooms, 2, None)
+    });
+    let case = |(name, scenario, rooms, watchers, rate)| Case { name, scenario, rooms, watchers, rate };
+    fanout.into_iter().chain(calls).map(case).collect()
 }
 
 impl<P: FnMut(&str, &Progress)> Run<'_, P> {
@@ -171,52 +197,29 @@ impl<P: FnMut(&str, &Progress)> Run<'_, P> {
         (!reports.is_empty()).then(|| row(name, &reports, bare))
     }
 
-    /// The delay at half of `capacity` (packets of one core in a second), beside a control without a server.
-    async fn delay(&mut self, capacity: f64) -> io::Result<Option<Delay>> {
-        let options = self.options;
-        let rate = (capacity / 2.0 / options.watchers.max(1) as f64).max(1.0) as u64;
-        let (mut served, mut controls, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 1..=options.rounds.max(1) {
-            let label = format!("delay at half load, {round} of {}", options.rounds.max(1));
-            (self.progress)(&label, &Progress::Waiting("the control without a server"));
-            let control = control::Options {
-                payload_bytes: options.payload_bytes,
-                watchers: options.watchers,
-                rate: Some(rate),
-                length: Duration::from_secs(options.seconds),
-            };
-            let control = tokio::task::spawn_blocking(move || control::run(control));
-            controls.push(control.await.map_err(io::Error::other)??.forward_ms);
-            let name = format!("1→{}, {rate}/s", options.watchers);
-            let case = Case {
-                name,
-                scenario: Scenario::Fanout,
-                rooms: 1,
-                watchers: options.watchers,
-                rate: Some(rate),
-            };
-            let load = self.load(&case);
-            let report = self.one(&label, load).await?;
-            if *self.stop.borrow() {
-                return Ok(None);
+    /// The delay of each, beside a control without a server, by turns.
+    async fn delays(&mut self, cases: &[Case]) -> io::Result<Vec<Delay>> {
+        let rounds = self.options.rounds.max(1);
+        let mut found: Vec<(Vec<Report>, Vec<Percentiles>)> =
+            cases.iter().map(|_| Default::default()).collect();
+        for round in 1..=rounds {
+            for (case, (reports, controls)) in cases.iter().zip(&mut found) {
+                let label = format!("delay at half load, {round} of {rounds}, {}", case.name);
+                (self.progress)(&label, &Progress::Waiting("the control without a server"));
+                controls.push(control_of(self.options, case).await?);
+                let report = self.one(&label, self.load(case)).await?;
+                if *self.stop.borrow() {
+                    return Ok(Vec::new());
+                }
+                reports.push(report);
             }
-            served.push(report.forward_ms);
-            reports.push(report);
         }
-        let lost = reports.iter().map(|report| report.lost_packets).sum();
-        let delivered =
-            reports.iter().map(|report| report.delivered_packets as f64 / report.seconds.max(1e-6));
-        let delivered_per_second = median(&delivered.collect::<Vec<f64>>());
-        let lateness: Vec<Percentiles> = reports.iter().map(|report| report.client_lateness_ms).collect();
-        self.measured.extend(reports.into_iter().map(|report| (String::new(), report)));
-        Ok(Some(Delay {
-            rate,
-            delivered_per_second,
-            lost_packets: lost,
-            forward_ms: percentiles(&served),
-            control_ms: percentiles(&controls),
-            client_lateness_ms: percentiles(&lateness),
-        }))
+        let delays = cases.iter().zip(&found);
+        let delays = delays.map(|(case, (reports, controls))| delay(case.name.clone(), reports, controls));
+        let delays: Vec<Delay> = delays.collect();
+        let reports = found.into_iter().flat_map(|(reports, _)| reports);
+        self.measured.extend(reports.map(|report| (String::new(), report)));
+        Ok(delays)
     }
 
     async fn joins(&mut self) -> io::Result<Option<Joins>> {
@@ -251,6 +254,7 @@ impl<P: FnMut(&str, &Progress)> Run<'_, P> {
             rooms: case.rooms,
             watchers: Some(case.watchers),
             measure: Duration::from_secs(self.options.seconds),
+            warm_up: WARM_UP,
             payload_bytes: self.options.payload_bytes,
             rate: case.rate,
             threads: self.options.threads,
@@ -281,6 +285,23 @@ impl<P: FnMut(&str, &Progress)> Run<'_, P> {
         }
         report
     }
+}
+
+/// The delay of the same packets without a server.
+async fn control_of(options: &CompareOptions, case: &Case) -> io::Result<Percentiles> {
+    let (senders, watchers) = match case.scenario {
+        Scenario::OneToOne => (2 * case.rooms, 1),
+        _ => (1, case.watchers),
+    };
+    let control = control::Options {
+        payload_bytes: options.payload_bytes,
+        senders,
+        watchers,
+        rate: case.rate,
+        length: Duration::from_secs(options.seconds),
+    };
+    let outcome = tokio::task::spawn_blocking(move || control::run(control));
+    Ok(outcome.await.map_err(io::Error::other)??.forward_ms)
 }
 
 async fn bare_loop(options: &CompareOptions, batched: bool) -> io::Result<bare::Outcome> {

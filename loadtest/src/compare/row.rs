@@ -13,6 +13,8 @@ pub struct Row {
     /// Of the bare loop with batched sending.
     pub share_of_bare: f64,
     pub loss_share: f64,
+    /// Of what would come if every watcher got the largest layer.
+    pub delivered_share: f64,
     pub forward_ms: Percentiles,
     /// Of one core, all threads of the server.
     pub server_cpu_share: f64,
@@ -25,16 +27,21 @@ pub struct Row {
 }
 
 /// What the server adds at half of the load that fills a core.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Delay {
-    /// Packets a second to each watcher.
-    pub rate: u64,
+    pub name: String,
     pub delivered_per_second: f64,
+    /// Of what would come if every watcher got the largest layer.
+    pub delivered_share: f64,
+    /// Of one core, all threads of the server.
+    pub server_cpu_share: f64,
     pub lost_packets: u64,
     /// From writing at the publisher to reading at the watcher, the generator's own part included.
     pub forward_ms: Percentiles,
     /// The same without a server, see [`crate::control`].
     pub control_ms: Percentiles,
+    /// In the server alone, by its own account; absent when it gives none.
+    pub server_ms: Option<Percentiles>,
     pub client_lateness_ms: Percentiles,
 }
 
@@ -76,14 +83,43 @@ pub(super) fn row(name: String, reports: &[&Report], bare: f64) -> Row {
         packets_per_core_second,
         share_of_bare: if bare > 0.0 { packets_per_core_second / bare } else { 0.0 },
         loss_share: of(&|report| report.loss_share),
+        delivered_share: of(&delivered_share),
         forward_ms: percentiles(&delays),
-        server_cpu_share: of(&|report| report.server_cpu_seconds.unwrap_or(0.0) / report.seconds.max(1e-6)),
+        server_cpu_share: of(&cpu_share),
         memory_per_idle_peer_bytes: of(&|report| report.memory_per_idle_peer_bytes.unwrap_or(0) as f64)
             as u64,
         memory_per_peer_bytes: of(&|report| report.memory_per_peer_bytes.unwrap_or(0) as f64) as u64,
         client_cpu_share: of(&|report| report.client_cpu_seconds / report.seconds.max(1e-6)),
         failed_joins: reports.iter().map(|report| report.failed_joins as u64).sum(),
         faults_of_the_server: reports.iter().map(|report| report.faults.of_the_server()).sum(),
+    }
+}
+
+/// Delivered of what would come if every watcher got the largest layer; zero where that is not known.
+pub(super) fn delivered_share(report: &Report) -> f64 {
+    let expected = report.expected_packets.filter(|expected| *expected > 0);
+    expected.map_or(0.0, |expected| report.delivered_packets as f64 / expected as f64)
+}
+
+pub(super) fn cpu_share(report: &Report) -> f64 {
+    report.server_cpu_seconds.unwrap_or(0.0) / report.seconds.max(1e-6)
+}
+
+pub(super) fn delay(name: String, reports: &[Report], controls: &[Percentiles]) -> Delay {
+    let of = |figure: &dyn Fn(&Report) -> f64| median(&reports.iter().map(figure).collect::<Vec<f64>>());
+    let all =
+        |figure: fn(&Report) -> Percentiles| percentiles(&reports.iter().map(figure).collect::<Vec<_>>());
+    let inside: Vec<Percentiles> = reports.iter().filter_map(|report| report.server_ms).collect();
+    Delay {
+        name,
+        delivered_per_second: of(&|report| report.delivered_packets as f64 / report.seconds.max(1e-6)),
+        delivered_share: of(&delivered_share),
+        server_cpu_share: of(&cpu_share),
+        lost_packets: reports.iter().map(|report| report.lost_packets).sum(),
+        forward_ms: all(|report| report.forward_ms),
+        control_ms: percentiles(controls),
+        server_ms: (!inside.is_empty()).then(|| percentiles(&inside)),
+        client_lateness_ms: all(|report| report.client_lateness_ms),
     }
 }
 

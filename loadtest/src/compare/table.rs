@@ -27,12 +27,7 @@ pub struct Verdict {
 }
 
 /// The aims that what was measured can be held against. `loaded` names the row of the core's capacity.
-pub(super) fn verdicts(
-    rows: &[Row],
-    loaded: &str,
-    delay: Option<&Delay>,
-    joins: Option<&Joins>,
-) -> Vec<Verdict> {
+pub(super) fn verdicts(rows: &[Row], loaded: &str, delays: &[Delay], joins: Option<&Joins>) -> Vec<Verdict> {
     let mut list = Vec::new();
     let mut add = |what: String, aim: String, found: String, met: bool| {
         list.push(Verdict { what, aim, found, met });
@@ -53,15 +48,21 @@ pub(super) fn verdicts(
             row.share_of_bare >= SHARE_OF_BARE,
         );
     }
-    if let Some(delay) = delay {
+    for delay in delays {
         let (added, all, control) = (delay.added_ms(), &delay.forward_ms, &delay.control_ms);
-        for (name, aim, added, all, control) in [
-            ("99 %", DELAY_P99_MS, added.p99, all.p99, control.p99),
-            ("99.9 %", DELAY_P999_MS, added.p999, all.p999, control.p999),
+        let inside = delay.server_ms.unwrap_or_default();
+        for (name, aim, inside, added, all, control) in [
+            ("99 %", DELAY_P99_MS, inside.p99, added.p99, all.p99, control.p99),
+            ("99.9 %", DELAY_P999_MS, inside.p999, added.p999, all.p999, control.p999),
         ] {
+            let what = |how: &str| format!("delay at half load, {}, {name}, {how}", delay.name);
+            let aim_text = || format!("< {aim:.0} ms");
+            if delay.server_ms.is_some() {
+                add(what("in the server"), aim_text(), format!("{inside:.2} ms"), inside < aim);
+            }
             add(
-                format!("delay added at half of that load, {name}"),
-                format!("< {aim:.0} ms"),
+                what("at the receivers"),
+                aim_text(),
                 format!("{added:.2} ms ({all:.2} less {control:.2} without a server)"),
                 added < aim,
             );
@@ -109,17 +110,19 @@ impl Comparison {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "Medians of {} rounds, one media thread. Delay, loss and packets are counted at the receivers; CPU is the \
-             server's, all threads.\n",
+            "Medians of {} rounds, each row with a fresh server of one media thread, by turns with the bare loop. Packets,\n\
+             loss and delay are counted at the receivers; CPU is the server's, all threads; \"top %\": of what would come\n\
+             if every watcher got the largest layer.\n",
             self.rounds
         );
         let _ = writeln!(
             text,
-            "{:<16} {:>10} {:>12} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9} {:>9} {:>8}",
+            "{:<16} {:>10} {:>12} {:>7} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9} {:>9} {:>8}",
             "",
             "packets/s",
             "packets/core",
             "of bare",
+            "top %",
             "lost %",
             "p50 ms",
             "p99 ms",
@@ -132,11 +135,12 @@ impl Comparison {
         for row in &self.rows {
             let _ = writeln!(
                 text,
-                "{:<16} {:>10.0} {:>12.0} {:>6.0}% {:>7.3} {:>8.2} {:>8.2} {:>8.2} {:>6.0} {:>9} {:>9} {:>8.0}",
+                "{:<16} {:>10.0} {:>12.0} {:>6.0}% {:>7.0} {:>7.3} {:>8.2} {:>8.2} {:>8.2} {:>6.0} {:>9} {:>9} {:>8.0}",
                 row.name,
                 row.delivered_per_second,
                 row.packets_per_core_second,
                 row.share_of_bare * 100.0,
+                row.delivered_share * 100.0,
                 row.loss_share * 100.0,
                 row.forward_ms.p50,
                 row.forward_ms.p99,
@@ -159,20 +163,35 @@ impl Comparison {
     }
 
     fn delays(&self, text: &mut String) {
-        let Some(delay) = &self.delay else { return };
-        let _ = writeln!(
-            text,
-            "\nDelay at half of that load: {} packets/s to each watcher, {:.0}/s in all, {} lost",
-            delay.rate, delay.delivered_per_second, delay.lost_packets
+        if self.delays.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\nDelay at half of the load that fills a core. 1→many: a frame comes as a burst, and goes out to all\n\
+             watchers one after the other, so that the last must wait for as long as that takes.\n",
         );
-        let _ = writeln!(text, "{:<30} {:>8} {:>8} {:>8}", "ms", "50 %", "99 %", "99.9 %");
-        for (name, of) in [
-            ("through the server", delay.forward_ms),
-            ("control: a thread that passes on", delay.control_ms),
-            ("added by the server", delay.added_ms()),
-            ("generator's timers late by", delay.client_lateness_ms),
-        ] {
-            let _ = writeln!(text, "{name:<32} {:>6.2} {:>8.2} {:>8.2}", of.p50, of.p99, of.p999);
+        for delay in &self.delays {
+            let _ = writeln!(
+                text,
+                "{}: {:.0} packets/s ({:.0} % of the largest layer), server {:.0} % of a core, {} lost",
+                delay.name,
+                delay.delivered_per_second,
+                delay.delivered_share * 100.0,
+                delay.server_cpu_share * 100.0,
+                delay.lost_packets
+            );
+            let _ = writeln!(text, "{:<34} {:>8} {:>8} {:>8}", "  ms", "50 %", "99 %", "99.9 %");
+            for (name, of) in [
+                ("from publisher to watcher", Some(delay.forward_ms)),
+                ("control: a thread that passes on", Some(delay.control_ms)),
+                ("added, as seen by the watchers", Some(delay.added_ms())),
+                ("in the server, by its own clock", delay.server_ms),
+                ("generator's timers late by", Some(delay.client_lateness_ms)),
+            ] {
+                if let Some(of) = of {
+                    let _ = writeln!(text, "  {name:<32} {:>8.2} {:>8.2} {:>8.2}", of.p50, of.p99, of.p999);
+                }
+            }
         }
     }
 
@@ -205,15 +224,22 @@ mod tests {
         let names = ["one-to-one ×50", "1→100, 720p", "1→100, 1000/s"];
         let rows: Vec<Row> = names.map(|name| row(name.to_owned(), &[&report], 400_000.0)).into();
         let at = |p99| Percentiles { p50: 1.0, p99, p999: 8.0, ..Percentiles::default() };
-        let delay = Delay { rate: 1_250, forward_ms: at(5.0), control_ms: at(3.5), ..Delay::default() };
+        let delay = Delay {
+            name: "1→100, 1250/s".to_owned(),
+            forward_ms: at(5.0),
+            control_ms: at(3.5),
+            server_ms: Some(at(2.5)),
+            ..Delay::default()
+        };
+        let delays = vec![delay];
         let joins = Joins { joins: 999, failed: 1, leaked_peers: Some(0), ..Joins::default() };
-        let verdicts = verdicts(&rows, "1→100, 1000/s", Some(&delay), Some(&joins));
+        let verdicts = verdicts(&rows, "1→100, 1000/s", &delays, Some(&joins));
         Comparison {
             rounds: 1,
             bare_batched_per_core_second: 400_000.0,
             bare_single_per_core_second: 200_000.0,
             rows,
-            delay: Some(delay),
+            delays,
             joins: Some(joins),
             verdicts,
             reports: vec![report],
@@ -227,7 +253,11 @@ mod tests {
     #[test]
     fn every_aim_is_told_with_what_was_found() {
         let good = comparison(260_000.0);
-        assert_eq!(met(&good), [true, true, true, true, true, true, true, true, false, false, true]);
+        let capacity_and_share = [true; 4];
+        let (inside, receivers) = (false, true);
+        let delay_and_calls = [inside, receivers, true, true, true];
+        let rest = [true, false, false, true];
+        assert_eq!(met(&good), [&capacity_and_share[..], &delay_and_calls, &rest].concat());
         assert_eq!(met(&comparison(100_000.0))[..4], [false; 4]);
         let table = good.table();
         assert!(table.contains("65%") && table.contains("400000") && table.contains("200000"));
@@ -237,6 +267,6 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_judged() {
-        assert_eq!(verdicts(&[], "1→100, 1000/s", None, None), []);
+        assert_eq!(verdicts(&[], "1→100, 1000/s", &[], None), []);
     }
 }

@@ -59,10 +59,28 @@ pub(crate) enum News {
 pub(crate) struct Behaviour {
     /// Wish for every video track that is subscribed.
     pub(crate) wish: Option<wire::TrackSettings>,
+    /// Which of them are shown; the others are switched off.
+    pub(crate) shown: Option<Shown>,
     /// Send all media to this address instead of the server's own (a proxy that impairs).
     pub(crate) media_via: Option<SocketAddr>,
     /// Send only the layers that the own estimate of the uplink carries.
     pub(crate) adapt: bool,
+}
+
+/// Some of the pictures of others, in the order in which they become known: `count` of `all`, from number `first` on,
+/// round the end. As those who look at different pages of a large room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub first: usize,
+    pub count: usize,
+    pub all: usize,
+}
+
+impl Shown {
+    fn holds(self, number: usize) -> bool {
+        let all = self.all.max(1);
+        (number + all - self.first % all) % all < self.count
+    }
 }
 
 /// A participant.
@@ -341,9 +359,28 @@ impl Peer {
         let Some(wish) = self.behaviour.wish else { return };
         for track in participants.iter().flat_map(|participant| &participant.tracks) {
             let own = self.publications.iter().any(|own| own.sid() == Some(track.sid.as_str()));
-            if track.r#type() == proto::TrackType::Video && !own && self.reception.note_wish(&track.sid) {
-                self.requests.push(wire::settings(&track.sid, &wish));
+            if track.r#type() != proto::TrackType::Video || own {
+                continue;
+            }
+            if let Some(number) = self.reception.note_wish(&track.sid) {
+                let disabled = self.behaviour.shown.is_some_and(|shown| !shown.holds(number));
+                self.requests.push(wire::settings(&track.sid, &wire::TrackSettings { disabled, ..wish }));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_looks_at_as_many_pictures_round_the_end() {
+        for first in 0..7 {
+            let shown = Shown { first, count: 3, all: 7 };
+            assert_eq!((0..7).filter(|number| shown.holds(*number)).count(), 3);
+        }
+        let shown = Shown { first: 6, count: 2, all: 7 };
+        assert!(shown.holds(6) && shown.holds(0) && !shown.holds(1) && !shown.holds(5));
     }
 }

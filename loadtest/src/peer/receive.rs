@@ -119,9 +119,10 @@ impl Reception {
         self.tracks.clone_from(tracks);
     }
 
-    /// True the first time.
-    pub(super) fn note_wish(&mut self, sid: &str) -> bool {
-        self.wishes.len() < MAX_WISHES && self.wishes.insert(sid.to_owned())
+    /// Of a track that is new: how many were known before.
+    pub(super) fn note_wish(&mut self, sid: &str) -> Option<usize> {
+        let known = self.wishes.len();
+        (known < MAX_WISHES && self.wishes.insert(sid.to_owned())).then_some(known)
     }
 
     /// A packet that str0m has decrypted.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Options, PeerPlan, Progress, Scenario, Stop, plan::plan};
 use crate::{
-    Client, Engine, Histogram, Join, JoinError, Publish,
+    Client, Engine, Histogram, Join, JoinError, Publish, Shown,
     source::{AudioSpec, VideoSpec},
     stats::PeerCounts,
 };
@@ -67,6 +67,12 @@ impl Crowd {
         self.plans.iter().filter(|plan| plan.watches && !joins).count()
     }
 
+    /// Cameras that one can look at.
+    fn others(&self, plan: &PeerPlan) -> usize {
+        let cameras = self.plans.iter().filter(|other| other.room == plan.room && other.video).count();
+        cameras - usize::from(plan.video)
+    }
+
     pub(super) fn joined(&self) -> usize {
         self.joined
     }
@@ -99,6 +105,7 @@ impl Crowd {
             limit: options.join_limit,
             auto_subscribe: plan.watches,
             wish: plan.watches.then_some(options.wish),
+            shown: options.shown.map(|count| Shown { first: plan.number, count, all: self.others(plan) }),
             light: options.light,
             ..Join::new(options.server.clone(), token)
         };

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use super::{Options, Progress, Stop, churn::Churn, crowd::Crowd, stopped_within};
 use crate::{
     Engine, Report,
+    inside::Inside,
     procfs::ProcessUse,
-    report::{ChurnReport, Percentiles, Sample},
+    report::{ChurnReport, Percentiles, Sample, rss_thirds},
     stats::Totals,
 };
 
@@ -22,6 +23,7 @@ pub(super) struct Window {
     client_cpu_seconds: f64,
     samples: Vec<Sample>,
     pub(super) churn: Option<ChurnReport>,
+    inside: Option<Inside>,
 }
 
 impl Window {
@@ -44,6 +46,7 @@ impl Window {
             client_cpu_seconds: own_cpu(),
             samples: Vec::new(),
             churn: None,
+            inside: None,
         }
     }
 }
@@ -62,6 +65,7 @@ pub(super) async fn measure(
     let mut churn = Churn::new(options.churn_per_second, Instant::now());
     let every = SAMPLE_EVERY.max(options.measure / MAX_SAMPLES);
     let look = || options.server_pid.and_then(ProcessUse::of);
+    let inside = Inside::read(&options.server).await;
     let first = engine.totals().await;
     let (server, client) = (look(), own_cpu());
     let started = Instant::now();
@@ -100,13 +104,16 @@ pub(super) async fn measure(
     let seconds = started.elapsed().as_secs_f64();
     let totals = engine.totals().await.since(&first);
     let server_after = look().or(last.2);
+    let client_cpu_seconds = own_cpu() - client;
+    let inside_after = Inside::read(&options.server).await;
     Window {
         seconds,
         totals,
         server: server.zip(server_after),
-        client_cpu_seconds: own_cpu() - client,
+        client_cpu_seconds,
         samples,
         churn: churn.map(|churn| churn.report),
+        inside: inside.zip(inside_after).map(|(before, after)| after.since(&before)),
     }
 }
 
@@ -152,6 +159,7 @@ pub(super) fn fill(report: &mut Report, window: &Window) {
         report.server_rss_bytes = Some(after.rss_bytes);
     }
     report.forward_ms = Percentiles::of(&window.totals.delays);
+    report.server_ms = window.inside.as_ref().map(Inside::percentiles);
     report.client_cpu_seconds = window.client_cpu_seconds;
     report.client_lateness_ms = Percentiles::of(&window.totals.lateness);
     report.ended_sessions = window.totals.ended;
@@ -163,6 +171,7 @@ pub(super) fn fill(report: &mut Report, window: &Window) {
     report.refused_packets = counts.refused_packets;
     report.churn = window.churn;
     report.samples.clone_from(&window.samples);
+    report.server_rss_thirds_bytes = rss_thirds(&report.samples);
 }
 
 /// Memory of the server by participant: at rest after the joins, and in the call.

@@ -43,6 +43,8 @@ pub struct Options {
     pub audio: Option<bool>,
     /// Size that watchers wish for.
     pub wish: TrackSettings,
+    /// Pictures that each watcher looks at, each others; `None` = all.
+    pub shown: Option<usize>,
     pub server_pid: Option<u32>,
     /// Receive without str0m's reception.
     pub light: bool,
@@ -72,6 +74,7 @@ impl Options {
             rate: None,
             audio: None,
             wish: TrackSettings { width: 1280, height: 720, ..TrackSettings::default() },
+            shown: None,
             server_pid: None,
             light: true,
             threads: 1,
@@ -133,7 +136,7 @@ pub async fn run(
         measure::measure(options, &engine, &mut crowd, &mut stop, &mut progress).await
     };
     measure::fill(&mut report, &window);
-    if options.scenario != Scenario::Joins && window.churn.is_none() {
+    if options.scenario != Scenario::Joins && window.churn.is_none() && options.shown.is_none() {
         report.expected_packets = Some(crowd.expected(&window.totals.counts));
     }
     measure::memory(&mut report, before.as_ref(), idle.as_ref(), window.server_after());

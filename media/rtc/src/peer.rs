@@ -71,6 +71,8 @@ pub(crate) struct Peer {
     pub(crate) stirred: bool,
     /// Packets for the client, to be sent at the end of the turn: all of one burst together.
     written: Vec<Written>,
+    /// The most of them since the last [`Peer::trim`].
+    longest_burst: usize,
     pub(crate) channels: Channels,
     pub(crate) link: Link,
     pub(crate) watch: Watch,
@@ -115,6 +117,7 @@ impl Peer {
             touched: false,
             stirred: false,
             written: Vec::new(),
+            longest_burst: 0,
             channels: Channels::default(),
             link: Link::New,
             watch: Watch::default(),
@@ -235,6 +238,7 @@ impl Peer {
             return;
         }
         self.clock = self.clock.max(now);
+        self.longest_burst = self.longest_burst.max(self.written.len());
         let mut written = std::mem::take(&mut self.written);
         let (clock, path) = (self.clock, self.paths.chosen());
         let send = |rtc: &mut Rtc| outgoing::send_written(rtc, clock, path, &mut written, sockets, metrics);
@@ -242,6 +246,15 @@ impl Peer {
         self.stirred |= queued == Some(true);
         written.clear();
         self.written = written;
+    }
+
+    /// Gives back the room that a burst has needed and none since the last call: that of a keyframe
+    /// is 40 KiB, for each connection.
+    pub(crate) fn trim(&mut self) {
+        if self.written.capacity() > self.longest_burst * 2 {
+            self.written.shrink_to(self.longest_burst);
+        }
+        self.longest_burst = self.written.len();
     }
 
     /// Begins the goodbye; what it sends comes with the next drain.

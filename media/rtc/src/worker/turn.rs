@@ -183,7 +183,8 @@ impl Worker {
         self.sockets.look_again();
         let idle = self.config.idle_timeout;
         for key in self.peers.keys() {
-            let Some(peer) = self.peers.get(key) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.trim();
             let room = peer.room;
             let silent = peer.heard.is_some_and(|heard| now.saturating_duration_since(heard) > idle);
             if silent {

@@ -124,8 +124,8 @@ pub(crate) struct RtxCache {
 
     // Technically we want [Option<SeqNo>; X] to indicate the absence of
     // a SeqNo. However We can half the storage space by using the sentinel
-    // values SeqNo::MAX to indicate None
-    seq_no_by_quantized_size: [SeqNo; RTX_CACHE_QUANTIZE_SLOTS],
+    // values SeqNo::MAX to indicate None. Made with the first packet.
+    seq_no_by_quantized_size: Vec<SeqNo>,
 }
 
 impl RtxCache {
@@ -134,7 +134,7 @@ impl RtxCache {
             packet_by_seq_no: EvictingBuffer::new(10, max_packet_age, max_packet_count),
             common: None,
             restored: None,
-            seq_no_by_quantized_size: [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS],
+            seq_no_by_quantized_size: Vec::new(),
         }
     }
 
@@ -172,6 +172,9 @@ impl RtxCache {
             marker: sent.marker,
         };
         self.packet_by_seq_no.push(*sent.seq_no, now, packet);
+        if self.seq_no_by_quantized_size.is_empty() {
+            self.seq_no_by_quantized_size = vec![SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS];
+        }
         self.seq_no_by_quantized_size[quantized_size] = sent.seq_no;
         self.remove_old_packets(now);
     }
@@ -200,7 +203,9 @@ impl RtxCache {
     pub fn get_cached_packet_smaller_than(&mut self, max_size: usize) -> Option<&mut RtpPacket> {
         let quantized_size = max_size / RTX_CACHE_SIZE_QUANTIZER;
 
-        let seq_no = self.seq_no_by_quantized_size[..quantized_size]
+        let seq_no = self
+            .seq_no_by_quantized_size
+            .get(..quantized_size)?
             .iter()
             .rev()
             .filter(|seq_no| !seq_no.is_max())
@@ -222,7 +227,7 @@ impl RtxCache {
         self.packet_by_seq_no.clear();
         self.common = None;
         self.restored = None;
-        self.seq_no_by_quantized_size = [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS];
+        self.seq_no_by_quantized_size = Vec::new();
     }
 }
 
