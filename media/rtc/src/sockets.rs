@@ -105,7 +105,9 @@ pub(crate) struct Received {
 impl Received {
     pub(crate) fn new() -> Self {
         Self {
-            bytes: vec![0; RECEIVE_BUFFER_BYTES * BATCH_SIZE],
+            // Written to, not only reserved: what a worker needs it takes at its start, and no packet
+            // waits while the kernel finds a page.
+            bytes: vec![u8::MAX; RECEIVE_BUFFER_BYTES * BATCH_SIZE],
             meta: [RecvMeta::default(); BATCH_SIZE],
             filled: 0,
             local: 0,
