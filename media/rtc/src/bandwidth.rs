@@ -93,6 +93,8 @@ pub(crate) struct Bandwidth<P> {
     link: Link,
     probing: Probing<P>,
     drain: Option<Drain>,
+    /// When something was last reported to have come.
+    reported_at: Option<Instant>,
     fell_at: Option<Instant>,
     ceiling: Option<(f64, Instant)>,
     ceiling_proofs: u32,
@@ -114,6 +116,7 @@ impl<P> Default for Bandwidth<P> {
             link: Link::default(),
             probing: Probing::default(),
             drain: None,
+            reported_at: None,
             fell_at: None,
             ceiling: None,
             ceiling_proofs: 0,
@@ -147,6 +150,7 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         self.probing.add(packets);
         if packets.iter().any(|packet| packet.received.is_some()) {
             (self.given_up, self.asked) = (None, None);
+            self.reported_at = Some(now);
             self.heard(now);
         }
         self.weigh(now);
@@ -160,6 +164,7 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
     /// one of which something is known.
     pub(crate) fn tick(&mut self, unreported: Option<(Instant, Instant)>, now: Instant) -> Verdict {
         self.listen(unreported, now);
+        self.drain_unseen(now);
         if let Some(outcome) = self.probing.outcome(self.link.usual_loss(), now) {
             self.probed(outcome, now);
         }
@@ -236,6 +241,18 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         }
         if self.link.drained() || waited > DRAIN_MAX {
             self.drain = None;
+            self.estimate_bps = drain.then_bps;
+        }
+    }
+
+    /// With pictures paused for the queue there may be nothing left to be reported, and a queue that nothing enters
+    /// is gone.
+    fn drain_unseen(&mut self, now: Instant) {
+        let last = self.reported_at;
+        let unseen = |drain: &mut Drain| {
+            now.saturating_duration_since(last.map_or(drain.since, |at| at.max(drain.since)))
+        };
+        if let Some(drain) = self.drain.take_if(|drain| unseen(drain) > QUIET) {
             self.estimate_bps = drain.then_bps;
         }
     }

@@ -25,6 +25,10 @@ const CONNECTIONS_PER_IP: usize = 32;
 /// Clients check the path in use at least every 6 s (RFC 7675, section 5.1).
 const TAKEOVER_REST: Duration = Duration::from_secs(7);
 
+/// Longer media comes from nobody who keeps to the MTU of a path. With the headers that it would get on its way
+/// out it would not fit what a receiver's connection has room for, and end that.
+const MEDIA_BYTES_MAX: usize = 1_500;
+
 const STUN_HEADER_BYTES: usize = 20;
 const STUN_MAGIC: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
@@ -57,7 +61,7 @@ pub(crate) fn classify(datagram: &[u8]) -> Class<'_> {
             None => stun_local_ufrag(datagram).map_or(Class::Garbage, Class::Binding),
         },
         Some(20..=63) => Class::Session,
-        Some(128..=191) if datagram.len() > 2 => Class::Session,
+        Some(128..=191) if (3..=MEDIA_BYTES_MAX).contains(&datagram.len()) => Class::Session,
         _ => Class::Garbage,
     }
 }
@@ -322,6 +326,8 @@ mod tests {
     #[test]
     fn sorts_by_first_byte() {
         assert_eq!(classify(&[22, 254, 253]), Class::Session);
+        assert_eq!(classify(&[128; MEDIA_BYTES_MAX]), Class::Session);
+        assert_eq!(classify(&[128; MEDIA_BYTES_MAX + 1]), Class::Garbage);
         assert_eq!(classify(&[0x80, 111, 0]), Class::Session);
         assert_eq!(classify(&[0x80]), Class::Garbage);
         assert_eq!(classify(&[]), Class::Garbage);

@@ -116,7 +116,7 @@ metrics! {
         rtp_in,
         /// RTP packets written to subscribers.
         rtp_out,
-        /// Dropped: neither STUN, DTLS, RTP nor RTCP, or not parsable.
+        /// Dropped: neither STUN, DTLS, RTP nor RTCP, not parsable, or longer than media may be.
         dropped_garbage,
         /// Dropped: from an address that no peer has verified.
         dropped_unknown_address,

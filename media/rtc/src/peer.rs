@@ -36,6 +36,9 @@ const OUTPUTS_PER_DRAIN: usize = 20_000;
 const AT_ONCE: Duration = Duration::from_micros(2);
 /// Distinct addresses from which a client may have verified itself.
 const ADDRESSES_LEARNED_MAX: usize = 512;
+/// Packets kept for a client before it is connected, what it is shown first; what comes then is dropped. It may take
+/// its time with the handshake, or never begin it.
+const EARLY_MAX: usize = 1_000;
 /// Incoming streams remembered; a client has three per camera and its repairs.
 const STREAMS_MAX: usize = 256;
 
@@ -73,6 +76,8 @@ pub(crate) struct Peer {
     written: Vec<Written>,
     /// The most of them since the last [`Peer::trim`].
     longest_burst: usize,
+    /// Packets written before the connection was up.
+    early: usize,
     pub(crate) channels: Channels,
     pub(crate) link: Link,
     pub(crate) watch: Watch,
@@ -118,6 +123,7 @@ impl Peer {
             stirred: false,
             written: Vec::new(),
             longest_burst: 0,
+            early: 0,
             channels: Channels::default(),
             link: Link::New,
             watch: Watch::default(),
@@ -226,6 +232,12 @@ impl Peer {
 
     /// Keeps a packet until [`Peer::send_written`].
     pub(crate) fn write(&mut self, packet: Written) {
+        if self.link == Link::New {
+            if self.early == EARLY_MAX {
+                return;
+            }
+            self.early += 1;
+        }
         if !self.broken {
             self.written.push(packet);
         }
@@ -364,6 +376,8 @@ fn drain(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::arena::Arena;
     use str0m::media::Mid;
 
@@ -371,6 +385,32 @@ mod tests {
         let rtc = crate::codecs::build(&[], 1000).unwrap();
         let room = Arena::default().insert(());
         Peer::new(room, ParticipantKey(1), Connection::Publisher, rtc, Instant::now())
+    }
+
+    #[test]
+    fn little_is_kept_for_a_client_that_does_not_connect() {
+        let mut peer = peer();
+        let write = |peer: &mut Peer| {
+            peer.write(Written {
+                ssrc: 1.into(),
+                pt: 96.into(),
+                sequence: 1,
+                timestamp: 0,
+                marker: false,
+                nackable: true,
+                at: Instant::now(),
+                payload: Arc::from([0; 9]),
+                vp8: None,
+                values: None,
+            });
+        };
+        for _ in 0..EARLY_MAX * 2 {
+            write(&mut peer);
+        }
+        assert_eq!(peer.written.len(), EARLY_MAX);
+        peer.link = Link::Connected;
+        write(&mut peer);
+        assert_eq!(peer.written.len(), EARLY_MAX + 1);
     }
 
     #[test]

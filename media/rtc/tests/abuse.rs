@@ -4,10 +4,14 @@
 
 mod support;
 
-use std::{net::UdpSocket, time::Duration};
+use std::{
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
 
 use parley_media_rtc::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use str0m::rtp::{DirectWrite, RtpWrite};
 use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,4 +206,47 @@ async fn a_room_whose_events_nobody_reads_is_closed() {
     assert!(matches!(last, Some(MediaEvent::Closed { reason: "overload" })));
     assert_eq!(media.metrics().rooms_overloaded, 1);
     media.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_longer_than_any_path_takes_reaches_nobody() {
+    let mut scene = Scene::open().await;
+    let (mut alice, mut bob) = (Client::new(), Client::new());
+    scene.join(1, &mut alice, 0, 0).await;
+    scene.join(2, &mut bob, 0, 1).await;
+    let video = scene.publish(1, &mut alice, track(11, "camera", MediaKind::Video), &["q", "h", "f"]).await;
+    let mut sender = Sender { video: Some(video), ..Sender::default() };
+    scene.start_tracks(&mut alice, &mut sender, &[11]).await;
+    scene.room.subscribe(ParticipantKey(2), TrackKey(11), SlotSettings::default()).await.unwrap();
+    let answer = scene.reoffer(2, &mut bob).await;
+    let mid = answer.mid_to_track[0].0.clone();
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+
+    // More than the connection to a subscriber has room for, on each layer.
+    let pt = alice.pt(str0m::format::Codec::Vp8);
+    for (layer, rid) in (1u32..).zip(["q", "h", "f"]) {
+        sender.frame += 1;
+        let ssrc = alice.rtc.direct_api().stream_tx_by_mid(video, Some(rid.into())).unwrap().ssrc();
+        let (sequence, timestamp) =
+            (3_000 * layer + u32::from(sender.frame), 3_000 * u32::from(sender.frame));
+        let payload = vp8(sender.frame, sender.frame.to_be_bytes()[1], false, 3_000);
+        let mut bytes = Vec::new();
+        scene
+            .until(&mut [&mut alice, &mut bob], "a way past the queues", |_, clients| {
+                let now = Instant::now();
+                let Some(mut lane) = clients[0].rtc.direct_send(now) else { return false };
+                let timestamp = 90_000 * layer + timestamp;
+                let write =
+                    RtpWrite::new(pt.into(), u64::from(sequence).into(), timestamp, now, payload.clone());
+                lane.write_rtp(&ssrc, write.nackable(false), &mut bytes) == DirectWrite::Sent
+            })
+            .await;
+        assert!(bytes.len() > 3_000);
+        alice.wire.send(&bytes, scene.media.candidates()[0]);
+    }
+    scene.receive(&mut alice, &mut sender, &mut bob, &mid, 20).await;
+    assert!(bob.got[&mid].payloads.iter().all(|payload| payload.len() < 3_000));
+    let metrics = scene.media.metrics();
+    assert_eq!((metrics.panics, metrics.dropped_garbage), (0, 3));
+    scene.stop().await;
 }

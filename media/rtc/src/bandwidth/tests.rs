@@ -29,6 +29,8 @@ struct Path {
     up: bool,
     /// Of the receiver's clock.
     skew: Duration,
+    /// With a lower estimate nothing is sent: there is no sound, and pictures are paused.
+    least_bps: u64,
     verdict: Verdict,
 }
 
@@ -55,6 +57,7 @@ impl Path {
             number: 0,
             up: true,
             skew: SKEW,
+            least_bps: 0,
         }
     }
 
@@ -76,6 +79,10 @@ impl Path {
         while self.sent_until < end {
             let at = self.sent_until;
             let probe = self.probe.filter(|(.., until)| at < *until);
+            if probe.is_none() && self.verdict.estimate_bps < self.least_bps {
+                self.sent_until += Duration::from_millis(5);
+                continue;
+            }
             // Something always goes, as sound does.
             let media = self.verdict.estimate_bps.min(self.media_bps).max(100_000);
             let rate = probe.map_or(media, |(_, rate, _)| rate.max(media));
@@ -239,6 +246,19 @@ fn a_jump_of_the_receivers_clock_is_no_queue() {
     path.rate_bps = 500_000;
     let last = path.last(3);
     assert!((250..=500).contains(&last), "{last}");
+}
+
+#[test]
+fn a_drain_ends_when_nothing_is_sent_meanwhile() {
+    let mut path = Path::new(2_000_000, 1_500_000);
+    path.least_bps = 500_000;
+    path.run(10);
+    path.rate_bps = 600_000;
+    let estimates = path.run(3);
+    assert!(estimates.iter().any(|estimate| *estimate < 500), "pictures stop: {estimates:?}");
+    path.rate_bps = 2_000_000;
+    let last = path.last(6);
+    assert!(last >= 1_500, "{:?}, {last}", path.verdict);
 }
 
 #[test]

@@ -36,6 +36,10 @@ use super::send_stats::StreamTxStats;
 /// requests smaller than this we use blank packets instead.
 const MIN_SPURIOUS_PADDING_SIZE: usize = 50;
 
+/// Resends that wait at most. What NACKs ask for beyond that is dropped; it can be asked for again.
+/// Nothing in a report says how often it names the same packet.
+const MAX_RESENDS: usize = 1024;
+
 pub const DEFAULT_RTX_CACHE_DURATION: Duration = Duration::from_secs(3);
 
 pub const DEFAULT_RTX_RATIO_CAP: Option<f32> = Some(0.15f32);
@@ -1187,6 +1191,9 @@ impl StreamTx {
 
         // Schedule all resends. They will be handled on next poll_packet
         for seq_no in iter {
+            if self.resends.len() >= MAX_RESENDS {
+                break;
+            }
             let Some(payload_size) = self.rtx_cache.payload_len(seq_no) else {
                 // Packet was not available in RTX cache, it has probably expired.
                 continue;
@@ -1557,6 +1564,30 @@ mod test {
             assert!(header.ssrc.is_probe());
             assert!(header.has_padding);
         }
+    }
+
+    #[test]
+    fn a_flood_of_nacks_schedules_a_bounded_number_of_resends() {
+        let now = Instant::now();
+        let codecs = CodecConfig::new_with_defaults();
+        let param = codecs.params().iter().find(|p| p.resend().is_some());
+        let pt = param.expect("a codec with RTX").pt();
+        let exts = ExtensionMap::standard();
+        let mut streams = crate::streams::Streams::new(false, 1200, Duration::from_millis(1500));
+        let midrid = MidRid("vid".into(), None);
+        let stream = streams.declare_stream_tx(42.into(), Some(44.into()), midrid);
+        stream.write_rtp(RtpWrite::new(pt, 7.into(), 0, now, vec![0_u8; 100]));
+        stream.send_queue.handle_timeout(now);
+        let mut buf = vec![];
+        stream
+            .poll_packet(now, &exts, None, codecs.params(), &mut buf)
+            .expect("a packet");
+
+        let entry = NackEntry { pid: 7, blp: 0 };
+        for _ in 0..3 {
+            stream.handle_nack(std::iter::repeat_n(entry, 1_000), now);
+        }
+        assert_eq!(stream.resends.len(), MAX_RESENDS);
     }
 
     #[test]
