@@ -12,7 +12,7 @@ use std::{
 
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
-    bwe::Bitrate,
+    bwe::{Bitrate, PacketFeedback},
     format::Codec,
     media::{MediaKind, Mid, Pt},
     net::{Protocol, Receive},
@@ -58,16 +58,34 @@ struct Call {
     client: End,
     picture: (Mid, Ssrc, Pt),
     sound: (Mid, Ssrc, Pt),
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
     /// Media as the server sent it.
     wire: Vec<(Instant, Vec<u8>)>,
     received: Vec<RtpPacket>,
+    /// What the server was told of what came.
+    feedback: Vec<PacketFeedback>,
     /// Of the media sent next, this many datagrams get lost.
     lose: usize,
 }
 
+impl Seen {
+    fn on_wire(&mut self, bytes: Vec<u8>, to: &mut End, now: Instant) {
+        self.wire.push((now, bytes.clone()));
+        if self.lose > 0 {
+            self.lose -= 1;
+        } else {
+            to.coming.push_back((now + ONE_WAY, bytes));
+        }
+    }
+}
+
 impl Call {
-    fn connect(start: Instant, estimate: Option<Bitrate>) -> Self {
-        let mut server = End::new(RtcConfig::new().set_ice_lite(true).enable_bwe(estimate), 1_000, start);
+    fn connect(start: Instant, server: RtcConfig) -> Self {
+        let mut server = End::new(server.set_ice_lite(true), 1_000, start);
         let mut client = End::new(RtcConfig::new(), 2_000, start);
         let type_of = |rtc: &Rtc, codec| {
             let params = rtc.codec_config().params().iter();
@@ -92,19 +110,10 @@ impl Call {
             }
         }
         client.rtc.direct_api().enable_twcc_feedback();
-        let mut call = Self {
-            now: start,
-            server,
-            client,
-            picture,
-            sound,
-            wire: Vec::new(),
-            received: Vec::new(),
-            lose: 0,
-        };
+        let mut call = Self { now: start, server, client, picture, sound, seen: Seen::default() };
         call.run(Duration::from_secs(2));
         assert!(call.server.rtc.is_connected() && call.client.rtc.is_connected());
-        call.wire.clear();
+        call.seen.wire.clear();
         call
     }
 
@@ -137,35 +146,28 @@ impl Call {
         while let Some((_, bytes)) = this.coming.pop_front_if(|(at, _)| *at <= now) {
             let receive = Receive::new(Protocol::Udp, other.address, this.address, &bytes).unwrap();
             this.rtc.handle_input(Input::Receive(now, receive)).unwrap();
-            Self::drain(this, other, now, client, &mut self.wire, &mut self.received, &mut self.lose);
+            Self::drain(this, other, now, client, &mut self.seen);
             due = true;
         }
         if due {
             this.rtc.handle_input(Input::Timeout(now)).unwrap();
-            Self::drain(this, other, now, client, &mut self.wire, &mut self.received, &mut self.lose);
+            Self::drain(this, other, now, client, &mut self.seen);
         }
     }
 
-    fn drain(
-        this: &mut End,
-        other: &mut End,
-        now: Instant,
-        client: bool,
-        wire: &mut Vec<(Instant, Vec<u8>)>,
-        received: &mut Vec<RtpPacket>,
-        lose: &mut usize,
-    ) {
+    fn drain(this: &mut End, other: &mut End, now: Instant, client: bool, seen: &mut Seen) {
         loop {
             match this.rtc.poll_output().unwrap() {
                 Output::Transmit(transmit) => {
                     let bytes = transmit.contents.to_vec();
                     if !client && is_media(&bytes) {
-                        on_wire(bytes, other, now, wire, lose);
+                        seen.on_wire(bytes, other, now);
                     } else {
                         other.coming.push_back((now + ONE_WAY, bytes));
                     }
                 }
-                Output::Event(Event::RtpPacket(packet)) => received.push(packet),
+                Output::Event(Event::RtpPacket(packet)) => seen.received.push(packet),
+                Output::Event(Event::TransportFeedback(feedback)) => seen.feedback.extend(feedback),
                 Output::Event(_) => {}
                 // A pacer is told the time after each packet, if it wishes.
                 Output::Timeout(at) if at <= now => this.rtc.handle_input(Input::Timeout(now)).unwrap(),
@@ -188,7 +190,7 @@ impl Call {
                 DirectWrite::Sent => {
                     let bytes = out.split_off(7);
                     assert_eq!(out, [0xee; 7], "what was in the buffer stays");
-                    on_wire(bytes, &mut self.client, now, &mut self.wire, &mut self.lose);
+                    self.seen.on_wire(bytes, &mut self.client, now);
                     return true;
                 }
                 DirectWrite::Queued => assert_eq!(out.len(), 7),
@@ -226,7 +228,8 @@ impl Call {
     }
 
     fn received_of(&self, ssrc: Ssrc) -> Vec<u64> {
-        self.received
+        self.seen
+            .received
             .iter()
             .filter(|packet| packet.header.ssrc == ssrc)
             .map(|packet| *packet.seq_no)
@@ -235,7 +238,7 @@ impl Call {
 
     /// The numbers of one stream as they were sent, with their times.
     fn sent_of(&self, ssrc: Ssrc) -> Vec<(Instant, u16)> {
-        let own = self.wire.iter().filter(|(_, bytes)| bytes[8..12] == ssrc.to_be_bytes());
+        let own = self.seen.wire.iter().filter(|(_, bytes)| bytes[8..12] == ssrc.to_be_bytes());
         own.map(|(at, bytes)| (*at, u16::from_be_bytes([bytes[2], bytes[3]]))).collect()
     }
 }
@@ -256,15 +259,6 @@ fn is_media(bytes: &[u8]) -> bool {
     (128..192).contains(&bytes[0]) && !(192..=223).contains(&bytes[1])
 }
 
-fn on_wire(bytes: Vec<u8>, to: &mut End, now: Instant, wire: &mut Vec<(Instant, Vec<u8>)>, lose: &mut usize) {
-    wire.push((now, bytes.clone()));
-    if *lose > 0 {
-        *lose -= 1;
-    } else {
-        to.coming.push_back((now + ONE_WAY, bytes));
-    }
-}
-
 /// Header and extensions, which SRTP leaves readable.
 fn header(bytes: &[u8]) -> &[u8] {
     let words = u16::from_be_bytes([bytes[14], bytes[15]]);
@@ -274,7 +268,7 @@ fn header(bytes: &[u8]) -> &[u8] {
 #[test]
 fn lane_and_queue_send_the_same() {
     let start = Instant::now();
-    let mut calls = [By::Lane, By::Queue].map(|by| (by, Call::connect(start, None)));
+    let mut calls = [By::Lane, By::Queue].map(|by| (by, Call::connect(start, RtcConfig::new())));
     for (by, call) in &mut calls {
         let mut at_once = 0;
         for frame in 0..100 {
@@ -294,22 +288,22 @@ fn lane_and_queue_send_the_same() {
         call.run(Duration::from_secs(1));
     }
     let [(_, lane), (_, queue)] = &calls;
-    assert_eq!(lane.wire.len(), 500);
-    for ((lane_at, lane), (queue_at, queue)) in lane.wire.iter().zip(&queue.wire) {
+    assert_eq!(lane.seen.wire.len(), 500);
+    for ((lane_at, lane), (queue_at, queue)) in lane.seen.wire.iter().zip(&queue.seen.wire) {
         assert_eq!((lane_at, header(lane), lane.len()), (queue_at, header(queue), queue.len()));
     }
-    assert_eq!((lane.received.len(), queue.received.len()), (500, 500));
-    for (lane, queue) in lane.received.iter().zip(&queue.received) {
+    assert_eq!((lane.seen.received.len(), queue.seen.received.len()), (500, 500));
+    for (lane, queue) in lane.seen.received.iter().zip(&queue.seen.received) {
         assert_eq!((&lane.header, lane.time), (&queue.header, queue.time));
         assert_eq!(lane.payload, queue.payload);
     }
-    let patched = lane.received.iter().find(|packet| *packet.seq_no == 102).unwrap();
+    let patched = lane.seen.received.iter().find(|packet| *packet.seq_no == 102).unwrap();
     assert_eq!(patched.payload[..5], [0x90, 0xe0, 0x80, 102, 9], "the numbers of the patch");
 }
 
 #[test]
 fn transport_numbers_have_no_gap_over_both() {
-    let mut call = Call::connect(Instant::now(), Some(ESTIMATE_START));
+    let mut call = Call::connect(Instant::now(), RtcConfig::new().enable_bwe(Some(ESTIMATE_START)));
     call.server.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::mbps(2));
     let (mut at_once, mut sequence) = (0, 100);
     for frame in 0..300 {
@@ -331,7 +325,7 @@ fn transport_numbers_have_no_gap_over_both() {
     // Every datagram of media, padding and probes included, has the next number.
     let id =
         str0m::rtp::ExtensionMap::standard().id_of(str0m::rtp::Extension::TransportSequenceNumber).unwrap();
-    let mut numbers = call.wire.iter().map(|(_, bytes)| extension(header(bytes), id).unwrap());
+    let mut numbers = call.seen.wire.iter().map(|(_, bytes)| extension(header(bytes), id).unwrap());
     let first = numbers.next().unwrap();
     for (n, number) in (1u16..).zip(numbers) {
         assert_eq!(number, first.wrapping_add(n));
@@ -340,14 +334,14 @@ fn transport_numbers_have_no_gap_over_both() {
 
 #[test]
 fn the_section_is_named_until_the_first_report() {
-    let mut call = Call::connect(Instant::now(), None);
+    let mut call = Call::connect(Instant::now(), RtcConfig::new());
     let id = str0m::rtp::ExtensionMap::standard().id_of(str0m::rtp::Extension::RtpMid).unwrap();
     for sequence in 100..400 {
         assert!(call.write_picture(By::Lane, sequence, FULL));
         call.run(Duration::from_millis(10));
     }
     let named: Vec<bool> =
-        call.wire.iter().map(|(_, bytes)| extension_bytes(header(bytes), id) == Some(b"pic")).collect();
+        call.seen.wire.iter().map(|(_, bytes)| extension_bytes(header(bytes), id) == Some(b"pic")).collect();
     let until = named.iter().take_while(|named| **named).count();
     // Reports on pictures come once a second (RFC 3550, section 6.2, allows no more).
     assert!((20..=200).contains(&until), "{until} packets");
@@ -380,9 +374,9 @@ fn extension_bytes(header: &[u8], id: u8) -> Option<&[u8]> {
 
 #[test]
 fn what_went_by_the_lane_is_sent_again() {
-    let mut call = Call::connect(Instant::now(), None);
+    let mut call = Call::connect(Instant::now(), RtcConfig::new());
     for sequence in 100..200 {
-        call.lose = usize::from(sequence % 20 == 7);
+        call.seen.lose = usize::from(sequence % 20 == 7);
         assert!(call.write_picture(By::Lane, sequence, FULL));
         call.run(Duration::from_millis(10));
     }
@@ -394,8 +388,43 @@ fn what_went_by_the_lane_is_sent_again() {
 }
 
 #[test]
+fn feedback_tells_of_every_packet_and_probes_are_whole() {
+    let config = RtcConfig::new().enable_external_bwe(Bitrate::mbps(2));
+    let mut call = Call::connect(Instant::now(), config);
+    let (mut probe, mut at_once) = (None, 0);
+    let (rate, length) = (Bitrate::mbps(4), Duration::from_millis(80));
+    for frame in 0..120 {
+        for packet in 0..3 {
+            at_once += u32::from(call.write_picture(By::Lane, 100 + 3 * frame + packet, FULL));
+        }
+        if frame == 60 {
+            probe = call.server.rtc.bwe().probe(rate, length);
+            call.server.deadline = call.now;
+        }
+        call.run(FRAME);
+    }
+    call.run(Duration::from_secs(1));
+    assert_eq!(call.received_of(call.picture.1), (100..460).collect::<Vec<_>>());
+    assert!((300..360).contains(&at_once), "{at_once} of 360 by the lane, those of the probe paced");
+    let Seen { wire, feedback, .. } = &call.seen;
+    let came = feedback.iter().filter(|packet| packet.received.is_some());
+    assert_eq!(came.clone().count(), wire.len(), "each once, padding included");
+    // What was sent at once has the time at which it was.
+    let mut sent: Vec<Instant> = came.map(|packet| packet.sent).collect();
+    sent.sort_unstable();
+    assert!(sent.iter().eq(wire.iter().map(|(at, _)| at)), "at the times of sending");
+    assert!(probe.is_some());
+    let of_probe: Vec<_> = feedback.iter().filter(|packet| packet.probe == probe).collect();
+    let span = of_probe[of_probe.len() - 1].sent - of_probe[0].sent;
+    let bits: usize = of_probe[1..].iter().map(|packet| packet.size * 8).sum();
+    let measured = bits as f64 / span.as_secs_f64();
+    assert!(span >= length.mul_f64(0.8), "{span:?}");
+    assert!((0.8..1.3).contains(&(measured / rate.as_f64())), "{measured} bit/s");
+}
+
+#[test]
 fn a_full_link_closes_the_lane_to_pictures_alone() {
-    let mut call = Call::connect(Instant::now(), Some(ESTIMATE_START));
+    let mut call = Call::connect(Instant::now(), RtcConfig::new().enable_bwe(Some(ESTIMATE_START)));
     call.server.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::kbps(300));
     // The stream and the pacer are known, and the first probes are over.
     call.write_picture(By::Lane, 100, FULL);
