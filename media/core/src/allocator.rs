@@ -51,6 +51,8 @@ pub(crate) struct Candidate {
     /// What it has now; `None` = nothing.
     pub held: Option<Step>,
     pub rise: Rise,
+    /// Its last pauses ended in vain: it ends the next one only with room to spare.
+    pub wary: bool,
     /// The answer: index into the ladder, `None` = pause.
     pub chosen: Option<usize>,
 }
@@ -67,10 +69,11 @@ impl Candidate {
         match self.rise {
             // A poor picture that may have to go again is better than none, but not than another's.
             Rise::Headroom if rises && (self.chosen.is_some() || displaces && self.held.is_none()) => {
-                Some(step.bps + step.bps * HEADROOM_PERCENT / 100)
+                Some(with_headroom(step.bps))
             }
             Rise::Lowest if rises && self.chosen.is_some() => None,
             Rise::Held if rises => None,
+            Rise::Lowest | Rise::Headroom if rises && self.wary => Some(with_headroom(step.bps)),
             _ if !rises && self.chosen.is_none() => Some(step.bps - step.bps * PAUSE_PERCENT / 100),
             _ => Some(step.bps),
         }
@@ -102,6 +105,10 @@ impl Candidate {
         self.chosen = Some(self.chosen.map_or(0, |index| index + 1));
         true
     }
+}
+
+fn with_headroom(bps: u64) -> u64 {
+    bps + bps * HEADROOM_PERCENT / 100
 }
 
 /// Chooses a step for each candidate; sorts them by rank.
@@ -183,6 +190,7 @@ mod tests {
             ladder: ladder(&[100, 300, 1000]),
             held: None,
             rise: Rise::Free,
+            wary: false,
             chosen: None,
         }
     }
@@ -285,6 +293,19 @@ mod tests {
         assert_eq!(chosen(84, vec![slot]), [None]);
         slot.held = Some(slot.ladder.steps()[1]);
         assert_eq!(chosen(299, vec![slot]), [Some(100)], "a lower layer is no pause");
+    }
+
+    #[test]
+    fn who_rose_in_vain_ends_a_pause_only_with_room_to_spare() {
+        let mut slot = candidate(0, Source::Camera, 0);
+        slot.rise = Rise::Headroom;
+        slot.ladder = ladder(&[100]);
+        assert_eq!(chosen(100, vec![slot]), [Some(100)]);
+        slot.wary = true;
+        assert_eq!(chosen(114, vec![slot]), [None]);
+        assert_eq!(chosen(115, vec![slot]), [Some(100)]);
+        slot.held = slot.ladder.steps().first().copied();
+        assert_eq!(chosen(100, vec![slot]), [Some(100)], "what it has it keeps");
     }
 
     proptest! {

@@ -187,6 +187,10 @@ fn place_in_cap(config: &TrackConfig, place: usize) -> usize {
     if config.svc { 0 } else { place }
 }
 
+/// Sound that pauses (DTX) comes back: what is kept free for it falls by one part in so many with each
+/// measurement, to the half within half a minute, so that pictures do not rise in each pause and fall with each word.
+const SOUND_FADES: u64 = 80;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -196,6 +200,8 @@ pub(crate) struct Track {
     pub dynacast: Dynacast,
     pub loudness: Loudness,
     pub cap: Cap,
+    /// The highest rate of the last while, of sound.
+    sound_bps: Option<u64>,
     /// The highest layer watched in each other part of the room.
     elsewhere: Vec<(PartKey, Option<Spatial>)>,
     layers: Vec<Layer>,
@@ -212,6 +218,7 @@ impl Track {
             dynacast: Dynacast::default(),
             loudness: Loudness::default(),
             cap: Cap::default(),
+            sound_bps: None,
             subscribers: Vec::new(),
             elsewhere: Vec::new(),
             muted: false,
@@ -387,6 +394,12 @@ impl Track {
         for layer in &mut self.layers {
             layer.meter.roll(now);
         }
+        if let Some(bps) =
+            self.layers.first().filter(|_| !self.video()).and_then(|layer| layer.meter.bps(u8::MAX))
+        {
+            let faded = self.sound_bps.map_or(0, |before| before - before / SOUND_FADES);
+            self.sound_bps = Some(bps.max(faded));
+        }
     }
 
     /// Marks layers that stopped while others of the track go on. True if one did.
@@ -431,8 +444,8 @@ impl Track {
         })
     }
 
-    /// Measured bits per second of an audio track.
-    pub(crate) fn measured_bps(&self) -> Option<u64> {
-        self.layers.first().and_then(|layer| layer.meter.bps(u8::MAX))
+    /// What is kept free for it, bits per second, if it is sound that was measured.
+    pub(crate) fn sound_bps(&self) -> Option<u64> {
+        self.sound_bps
     }
 }

@@ -25,6 +25,8 @@ const PAUSE_HOLD_DIVISOR: u32 = 4;
 const RISE_IN_VAIN: Duration = Duration::from_secs(10);
 /// ... up to this: no picture goes up and down more than twice a minute for long.
 const RISE_HOLD_MAX: Duration = Duration::from_secs(12);
+/// Who has just risen in vain ends a pause only with room to spare for this long, lest it come and go.
+const WARY: Duration = Duration::from_secs(60);
 /// Smaller changes of an estimate wait for the next timer, in percent.
 const ESTIMATE_CHANGE_PERCENT: u64 = 3;
 /// Smaller changes of the desired rate are not told, in percent.
@@ -64,7 +66,7 @@ impl Room {
             } else {
                 // Sound is never paused: it costs little and is what matters most.
                 if !track.speech() || slot.pinned() || self.audible.has_place(track.config.key) {
-                    let bps = track.measured_bps().unwrap_or(AUDIO_BPS);
+                    let bps = track.sound_bps().unwrap_or(AUDIO_BPS);
                     audio_bps += bps;
                     repeatable_bps += if slot.takes_redundancy { bps } else { 0 };
                 }
@@ -74,9 +76,9 @@ impl Room {
         let redundancy = owner.redundancy.within(audio_bps, estimate);
         audio_bps += repeatable_bps * u64::from(redundancy);
         for index in &owner.slots {
-            if let Some(slot) = self.slots.at_mut(*index) {
-                slot.redundancy = if slot.takes_redundancy { redundancy } else { 0 };
-            }
+            let Some(slot) = self.slots.at_mut(*index) else { continue };
+            let sound = slot.track.and_then(|key| self.tracks.get(&key)).is_some_and(|track| !track.video());
+            slot.redundancy = if sound && slot.takes_redundancy { redundancy } else { 0 };
         }
         allocator::allocate(estimate.saturating_sub(audio_bps), &mut self.candidates);
         let limited = owner.estimate_bps.filter(|bps| *bps > 0).map(|_| now);
@@ -211,6 +213,7 @@ fn candidate(index: SlotIndex, track: &Track, slot: &Slot, now: Instant) -> Cand
         ladder: Ladder::build(track.views(), &slot.settings),
         held,
         rise,
+        wary: hold > RISE_HOLD && holds(WARY),
         chosen: None,
     }
 }

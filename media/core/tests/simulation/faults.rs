@@ -8,8 +8,8 @@ use std::{
 };
 
 use parley_media_core::{
-    Forward, Output, ParticipantKey, Room, RtpIn, SlotKey, SlotSettings, Source, Spatial, TimeoutReason,
-    TrackConfig, TrackKey,
+    ConnectionQuality, Forward, LinkStats, Output, Overload, ParticipantKey, Room, RtpIn, SlotKey,
+    SlotSettings, Source, Spatial, TimeoutReason, TrackConfig, TrackKey,
 };
 
 /// A bug on purpose.
@@ -64,6 +64,20 @@ pub enum Fault {
     StuckTimers,
     /// Each timeout says something that nobody asked for.
     Chatters,
+    /// Everything is sent on, however short of time the server is.
+    IgnoresOverload,
+    /// What was left out does not come back.
+    StaysOverloaded,
+    /// More is let in than may be.
+    IgnoresCap,
+    /// What was cut off once is never let in again.
+    CutsForever,
+    /// Nobody is told of being cut off.
+    SilentCap,
+    /// Earlier frames go with each packet of sound.
+    AlwaysRepeats,
+    /// No earlier frames go with any.
+    NeverRepeats,
 }
 
 /// See the module's documentation.
@@ -78,6 +92,9 @@ pub struct Tested {
     owners: BTreeMap<SlotKey, ParticipantKey>,
     estimates: BTreeMap<ParticipantKey, u64>,
     sounds: BTreeSet<TrackKey>,
+    shown: BTreeMap<SlotKey, TrackKey>,
+    cut: BTreeSet<(TrackKey, Spatial)>,
+    overload: Overload,
 }
 
 impl Tested {
@@ -93,6 +110,9 @@ impl Tested {
             owners: BTreeMap::new(),
             estimates: BTreeMap::new(),
             sounds: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            overload: Overload::None,
         }
     }
 
@@ -111,6 +131,40 @@ impl Tested {
             Fault::HearsOne => 1,
             _ => voices,
         });
+    }
+
+    pub fn set_publish_cap(&mut self, bps: u64) {
+        if !self.is(Fault::IgnoresCap) {
+            self.room.set_publish_cap(bps);
+        }
+    }
+
+    pub fn admit(&mut self, track: TrackKey, spatial: Spatial, payload_bytes: usize, now: Instant) -> bool {
+        let admitted = self.room.admit(track, spatial, payload_bytes, now);
+        if !admitted && self.is(Fault::CutsForever) {
+            self.cut.insert((track, spatial));
+        }
+        admitted && !self.cut.contains(&(track, spatial))
+    }
+
+    pub fn set_overload(&mut self, overload: Overload, now: Instant) {
+        let before = std::mem::replace(&mut self.overload, overload);
+        let ignored = match self.fault {
+            Fault::IgnoresOverload => true,
+            Fault::StaysOverloaded => overload < before,
+            _ => false,
+        };
+        if !ignored {
+            self.room.set_overload(overload, now);
+        }
+    }
+
+    pub fn set_takes_redundancy(&mut self, slot: SlotKey, takes: bool) {
+        self.room.set_takes_redundancy(slot, takes);
+    }
+
+    pub fn handle_link_stats(&mut self, participant: ParticipantKey, stats: LinkStats, now: Instant) {
+        self.room.handle_link_stats(participant, stats, now);
     }
 
     pub fn add_participant(&mut self, participant: ParticipantKey, now: Instant) {
@@ -152,16 +206,22 @@ impl Tested {
         self.room.remove_slot(slot, now);
     }
 
+    /// Does the slot show sound?
+    fn hears(&self, slot: SlotKey) -> bool {
+        self.shown.get(&slot).is_some_and(|track| self.sounds.contains(track))
+    }
+
     fn twist(&self, slot: SlotKey, mut settings: SlotSettings) -> SlotSettings {
         match self.fault {
             Fault::IgnoresDisabled => settings.enabled = true,
-            Fault::Unfair => settings.priority += slot.0 % 2,
+            Fault::Unfair if !self.hears(slot) => settings.priority += slot.0 % 2,
             _ => {}
         }
         settings
     }
 
     pub fn attach(&mut self, slot: SlotKey, track: TrackKey, settings: SlotSettings, now: Instant) {
+        self.shown.insert(slot, track);
         let settings = self.twist(slot, settings);
         self.room.attach(slot, track, settings, now);
     }
@@ -238,6 +298,8 @@ impl Tested {
                 self.displace(slot, u64::MAX);
                 return false;
             }
+            Fault::AlwaysRepeats if self.sounds.contains(&packet.track) => forward.redundancy = 2,
+            Fault::NeverRepeats => forward.redundancy = 0,
             Fault::TimestampJumps => forward.timestamp = forward.timestamp.wrapping_add(switches * 45_000),
             Fault::StarvesSound => {
                 let poor = self.owners.get(&slot).and_then(|owner| self.estimates.get(owner));
@@ -281,6 +343,7 @@ impl Tested {
                 Output::WantedLayer { .. } => self.is(Fault::SilentDynacast),
                 Output::RequestKeyframe { .. } => self.is(Fault::NoKeyframeRequests),
                 Output::SlotPaused { .. } => self.is(Fault::SilentPause) && self.one_in(3),
+                Output::Quality { quality: ConnectionQuality::Poor, .. } => self.is(Fault::SilentCap),
                 Output::Speakers(list) => {
                     self.is(Fault::SpeaksForever) && list.iter().any(|speaker| !speaker.active)
                 }

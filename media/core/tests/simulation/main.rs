@@ -6,6 +6,7 @@
 //! More seeds: `PARLEY_SIM_SEEDS=10000`, and from another one on: `PARLEY_SIM_FIRST=n`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod actions;
 mod faults;
 mod plan;
 mod planted;
@@ -55,8 +56,9 @@ fn fail(seed: u64, problem: &Problem) -> ! {
     let actions: Vec<_> = short.actions.iter().map(|action| format!("  {action:?}\n")).collect();
     let last = run(&short, Fault::None).err().map(|problem| problem.to_string()).unwrap_or_default();
     panic!(
-        "seed {seed} breaks {problem}\n{} of {} actions suffice:\n{}which breaks {last}\n\
+        "seed {seed} breaks {problem}\n{}\n{} of {} actions suffice:\n{}which breaks {last}\n\
          replay: PARLEY_SIM_SEED={seed} cargo test --release -p parley-media-core --test simulation",
+        plan.conditions(),
         short.actions.len(),
         plan.actions.len(),
         actions.concat(),

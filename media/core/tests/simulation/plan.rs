@@ -3,7 +3,7 @@
 //! picks one of those there are, and what is made is named by its place in the
 //! plan: leaving out an action does not rename the rest.
 
-use parley_media_core::{SlotSettings, Source, Spatial};
+use parley_media_core::{Overload, SlotSettings, Source, Spatial};
 
 use crate::support::{Look, Rng};
 
@@ -94,6 +94,23 @@ pub enum Action {
     Stall {
         millis: u64,
     },
+    /// The server gets short of time, or has more of it again.
+    Overload(Overload),
+    /// The encoder makes more or less of each picture, in percent of what was announced.
+    Rate {
+        track: Pick,
+        percent: u64,
+    },
+    /// The receiver takes redundant sound, or no longer.
+    Redundant {
+        slot: Pick,
+        takes: bool,
+    },
+    /// So much is lost on the way to somebody.
+    Loss {
+        who: Pick,
+        percent: u64,
+    },
 }
 
 /// The conditions of a run, and what is done in it.
@@ -110,6 +127,12 @@ pub struct Plan {
     pub plenty: bool,
     /// At the end layers that were off stay off.
     pub stay_off: bool,
+    /// What one track may bring in, bits per second of payload; 0 = no cap.
+    pub cap_bps: u64,
+    /// At the end all encoders make less of each picture.
+    pub lowers_rates: bool,
+    /// At the end the server is as short of time as before.
+    pub stays_overloaded: bool,
     pub actions: Vec<Planned>,
 }
 
@@ -123,10 +146,23 @@ pub struct Planned {
     pub action: Action,
 }
 
+/// Half of the time the server keeps up.
+const LEVELS: [Overload; 6] =
+    [Overload::None, Overload::None, Overload::None, Overload::Thin, Overload::Few, Overload::SoundOnly];
+
+/// In percent of what was announced: what was cut off then fits, but for the upper layers with the lowest cap.
+pub const LOW_RATE: u64 = 30;
 pub const WILD_STEPS: u64 = 1600;
+/// In so many runs there are more microphones from the beginning than are heard at once.
+const CROWD_PERCENT: u64 = 15;
+const CROWD: usize = 5;
 const ACT_PERCENT: u64 = 6;
-const ESTIMATES: [u64; 9] =
-    [20_000, 90_000, 200_000, 400_000, 700_000, 1_200_000, 2_500_000, 5_000_000, 20_000_000];
+/// 0: nothing comes through.
+const ESTIMATES: [u64; 10] =
+    [0, 20_000, 90_000, 200_000, 400_000, 700_000, 1_200_000, 2_500_000, 5_000_000, 20_000_000];
+
+/// None of the rates that publishers send lies so near to one of them that it could be taken for either side.
+const CAPS: [u64; 3] = [320_000, 900_000, 2_500_000];
 
 impl Plan {
     pub fn new(seed: u64) -> Self {
@@ -141,6 +177,13 @@ impl Plan {
         for _ in 0..rng.below(10) + 3 {
             actions.push((0, open(&mut rng)));
             actions.push((0, show(&mut rng)));
+        }
+        if rng.percent(CROWD_PERCENT) {
+            for _ in 0..CROWD {
+                actions.push((0, microphone(&mut rng)));
+                actions.push((0, Action::OpenSlot { of: rng.below(500), video: false }));
+                actions.push((0, show(&mut rng)));
+            }
         }
         for step in 1..WILD_STEPS {
             if rng.percent(ACT_PERCENT) {
@@ -159,12 +202,22 @@ impl Plan {
             level,
             plenty: !level && rng.percent(35),
             stay_off: rng.percent(40),
+            // Of equals that are all cut off nothing is to be seen.
+            cap_bps: if !level && rng.percent(40) { CAPS[rng.below(3) as usize] } else { 0 },
+            lowers_rates: rng.percent(25),
+            stays_overloaded: rng.percent(20),
             actions,
         }
     }
 }
 
 impl Plan {
+    /// All but the actions.
+    pub fn conditions(&self) -> String {
+        let without = Self { actions: Vec::new(), ..self.clone() };
+        format!("{without:?}")
+    }
+
     /// Without `count` actions from `from` on.
     pub fn leave_out(&mut self, from: usize, count: usize) {
         let to = (from + count).min(self.actions.len());
@@ -181,6 +234,7 @@ impl Action {
                 *what =
                     Publish { layers, rate_percent, temporal: true, h264: false, look: Look::Full, ..*what };
             }
+            Action::Rate { percent, .. } => *percent = 100,
             Action::OpenSlot { of, video } => (*of, *video) = (0, true),
             Action::Show { settings, .. } | Action::Adjust { settings, .. } => {
                 *settings = SlotSettings::default();
@@ -191,7 +245,7 @@ impl Action {
 }
 
 fn action(rng: &mut Rng) -> Action {
-    match rng.below(100) {
+    match rng.below(115) {
         0..5 => Action::Join,
         5..7 => Action::Leave { who: rng.below(500) },
         7..15 => publish(rng),
@@ -210,12 +264,25 @@ fn action(rng: &mut Rng) -> Action {
             Action::Layer { track: rng.below(500), spatial: Spatial(rng.below(3) as u8), on: rng.percent(50) }
         }
         94..97 => Action::Idle { track: rng.below(500), millis: 100 + rng.below(3000) },
-        _ => Action::Stall { millis: 20 + rng.below(1500) },
+        97..100 => Action::Stall { millis: 20 + rng.below(1500) },
+        100..104 => Action::Overload(LEVELS[rng.below(6) as usize]),
+        104..108 => Action::Rate { track: rng.below(500), percent: rate(rng) },
+        108..112 => Action::Redundant { slot: rng.below(500), takes: rng.percent(70) },
+        _ => Action::Loss { who: rng.below(500), percent: [0, 0, 2, 4, 12, 30][rng.below(6) as usize] },
     }
+}
+
+fn rate(rng: &mut Rng) -> u64 {
+    [60, 100, 100, 130][rng.below(4) as usize]
 }
 
 fn publish(rng: &mut Rng) -> Action {
     Action::Publish { by: rng.below(500), what: stream(rng) }
+}
+
+fn microphone(rng: &mut Rng) -> Action {
+    let what = Publish { source: Source::Microphone, layers: 0, ..stream(rng) };
+    Action::Publish { by: rng.below(500), what }
 }
 
 fn stream(rng: &mut Rng) -> Publish {
@@ -243,7 +310,7 @@ fn stream(rng: &mut Rng) -> Publish {
         h264: rng.percent(15),
         temporal: rng.percent(60),
         look,
-        rate_percent: [60, 100, 100, 130][rng.below(4) as usize],
+        rate_percent: rate(rng),
         level: -(rng.below(80) as i8),
         dtx: rng.percent(30),
         pads: rng.percent(30),

@@ -35,6 +35,12 @@ pub enum Law {
     Told,
     /// At rest the receiver can decode what it gets.
     Decodable,
+    /// A server short of time leaves out what it says, no less and no more.
+    Overload,
+    /// Earlier frames of sound go to who takes them and loses packets, as far as there is room.
+    Redundancy,
+    /// A publisher that is cut off knows it, and others have no reason to think so.
+    Quality,
     /// The publisher knows which layers are watched.
     Dynacast,
     /// Keyframes are asked for, but not too often, and never of the muted.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parley_media_core::{
-    LayerSpec, ParticipantKey, SlotKey, SlotSettings, Source, Spatial, TrackConfig, TrackKey,
+    LayerSpec, Overload, ParticipantKey, SlotKey, SlotSettings, Source, Spatial, TrackConfig, TrackKey,
 };
 
 use crate::problem::{Law, Problem, broken};
@@ -18,6 +18,8 @@ const OVER_PERCENT: u64 = 110;
 const OVER_BPS: u64 = 40_000;
 /// Of 30 frames a second; fewer are thinned.
 const SMOOTH_FRAMES: u64 = 27;
+/// The base layer has a quarter of 30.
+const THIN_FRAMES: u64 = 9;
 
 #[derive(Debug)]
 pub struct Published {
@@ -31,6 +33,8 @@ pub struct Watching {
     pub video: bool,
     pub track: Option<TrackKey>,
     pub settings: SlotSettings,
+    /// Takes redundant sound.
+    pub takes: bool,
 }
 
 /// See the module's documentation.
@@ -40,8 +44,13 @@ pub struct Reference {
     pub tracks: BTreeMap<TrackKey, Published>,
     pub slots: BTreeMap<SlotKey, Watching>,
     pub estimates: BTreeMap<ParticipantKey, u64>,
+    /// In percent, on the way to somebody.
+    pub losses: BTreeMap<ParticipantKey, u64>,
     /// Microphones that may be heard at once.
     pub voices: usize,
+    /// What one track may bring in; 0 = all.
+    pub cap_bps: u64,
+    pub overload: Overload,
 }
 
 impl Reference {
@@ -62,6 +71,7 @@ impl Reference {
     pub fn leave(&mut self, person: ParticipantKey) {
         self.people.remove(&person);
         self.estimates.remove(&person);
+        self.losses.remove(&person);
         self.slots.retain(|_, watching| watching.owner != person);
         self.tracks.retain(|_, track| track.config.publisher != person);
         self.forget_gone();
@@ -88,6 +98,29 @@ impl Reference {
         (watching.settings.enabled && !published.muted).then_some(track)
     }
 
+    /// Is the picture left out because the server is short of time?
+    pub fn sheds(&self, slot: SlotKey) -> bool {
+        let watching = &self.slots[&slot];
+        let Some(track) = watching.track.and_then(|track| self.tracks.get(&track)) else { return false };
+        let matters = track.config.source == Source::ScreenShare || watching.settings.priority > 0;
+        watching.video
+            && match self.overload {
+                Overload::None | Overload::Thin => false,
+                Overload::Few => !matters,
+                Overload::SoundOnly => true,
+            }
+    }
+
+    /// Of what a publisher sends (layers with the rates of their payloads, lowest first), what is let in.
+    pub fn let_in<T>(&self, sent: impl Iterator<Item = (T, u64)>) -> impl Iterator<Item = T> {
+        let (cap_bps, mut sum) = (self.cap_bps, 0);
+        let fits = move |(_, bps): &(T, u64)| {
+            sum += bps;
+            cap_bps == 0 || sum <= cap_bps
+        };
+        sent.take_while(fits).map(|(layer, _)| layer)
+    }
+
     /// The layer that suits the tile if nothing limits it.
     pub fn ideal(&self, slot: SlotKey) -> Option<Spatial> {
         let watching = self.slots.get(&slot)?;
@@ -101,10 +134,10 @@ impl Reference {
 
     /// The highest layer of a track that anybody wants.
     pub fn wanted(&self, track: TrackKey) -> Option<Spatial> {
-        let watchers = self
-            .slots
-            .iter()
-            .filter(|(_, watching)| watching.track == Some(track) && watching.settings.enabled);
+        let watches = |slot: &SlotKey, watching: &Watching| {
+            watching.track == Some(track) && watching.settings.enabled && !self.sheds(*slot)
+        };
+        let watchers = self.slots.iter().filter(|(slot, watching)| watches(slot, watching));
         watchers.filter_map(|(slot, _)| self.ideal(*slot)).max()
     }
 }
@@ -171,6 +204,30 @@ pub struct Judged {
     pub equals: u64,
     pub together: u64,
     pub ranked: u64,
+    pub overloaded: u64,
+    pub redundancy: u64,
+    pub capped: u64,
+}
+
+/// Is no more sent than comes through? Returns how much it is.
+pub fn judge_budget(estimate: u64, sound_bps: u64, shown: &[Shown]) -> Result<u64, Problem> {
+    let sent: u64 = shown.iter().map(|slot| slot.sent_bps).sum();
+    let limit = estimate.saturating_sub(sound_bps) * OVER_PERCENT / 100 + OVER_BPS;
+    if sent > limit {
+        return broken(Law::Budget, format!("{sent} bit/s sent of {estimate}, sound {sound_bps}: {shown:?}"));
+    }
+    Ok(sent)
+}
+
+/// Pictures of a server short of time: thinned, and no more of them than there is bandwidth for. What
+/// thinning spares is given to nobody.
+pub fn judge_thinned(estimate: u64, sound_bps: u64, shown: &[Shown]) -> Result<(), Problem> {
+    judge_budget(estimate, sound_bps, shown)?;
+    let whole = |slot: &&Shown| slot.temporal && slot.frames > THIN_FRAMES;
+    match shown.iter().find(whole) {
+        Some(slot) => broken(Law::Overload, format!("not thinned: {slot:?}")),
+        None => Ok(()),
+    }
 }
 
 /// Is the bandwidth of one person divided well? `sound_bps`: what sound takes;
@@ -182,11 +239,7 @@ pub fn judge(
     shown: &[Shown],
     judged: &mut Judged,
 ) -> Result<(), Problem> {
-    let sent: u64 = shown.iter().map(|slot| slot.sent_bps).sum();
-    let limit = estimate.saturating_sub(sound_bps) * OVER_PERCENT / 100 + OVER_BPS;
-    if sent > limit {
-        return broken(Law::Budget, format!("{sent} bit/s sent of {estimate}, sound {sound_bps}: {shown:?}"));
-    }
+    let sent = judge_budget(estimate, sound_bps, shown)?;
     let left = estimate.saturating_sub(sound_most_bps).saturating_sub(sent);
     for slot in shown {
         if slot.layer.is_some() && slot.height() == 0 {

@@ -6,12 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parley_media_core::{MediaKind, ParticipantKey, SlotKey, Source, Spatial, TrackKey};
+use parley_media_core::{
+    ConnectionQuality, MediaKind, Overload, ParticipantKey, SlotKey, Source, Spatial, TrackKey,
+    red::REDUNDANT_MAX,
+};
 
 use crate::{
-    plan::Plan,
+    actions::set_rate,
+    plan::{LOW_RATE, Plan},
     problem::{Law, Problem, broken},
-    reference::{self, Shown},
+    reference::{self, Shown, Watching},
     support::Rng,
     viewer::Tally,
     world::World,
@@ -19,6 +23,8 @@ use crate::{
 
 /// After this long at rest all must be as it should.
 const SETTLE: Duration = Duration::from_secs(6);
+/// And after so much more where something may be cut off, or let in again.
+const SETTLE_CAP: Duration = Duration::from_secs(9);
 /// What is shown is measured for this long.
 const WATCH: Duration = Duration::from_secs(1);
 /// Longest time that a slot is held back after a step down, and some.
@@ -37,6 +43,17 @@ const ESTIMATES: [u64; 9] =
 /// With these, equals can be seen to be treated the same, or not.
 const TIGHT: [u64; 4] = [760_000, 2_250_000, 2_250_000, 2_450_000];
 const SOUND_BPS: u64 = 60_000;
+/// The same with two earlier frames in each packet; a frame is taken for as much as a packet.
+const SOUND_TWICE_BPS: u64 = 3 * SOUND_BPS;
+/// Packets of sound in [`WATCH`], but for some: whoever is heard all the time has a seat.
+const ALL_PACKETS: u64 = 45;
+/// What an earlier frame adds to a packet.
+const REPEAT_BITS: u64 = 84 * 8;
+/// From this loss on, in percent, one and two earlier frames must go with each; and up to which they may.
+const REPEATS_FROM: [u64; REDUNDANT_MAX] = [3, 10];
+const REPEATS_TO: [u64; REDUNDANT_MAX] = [1, 5];
+/// Sound with them takes at most this part of the estimate.
+const REPEATS_PART: u64 = 2;
 /// Clearly talking, clearly not.
 const LOUD_DBOV: i8 = -35;
 const QUIET_DBOV: i8 = -45;
@@ -45,6 +62,9 @@ impl World {
     pub fn rest(&mut self, plan: &Plan) -> Result<(), Problem> {
         self.settle(plan)?;
         self.run_for(SETTLE)?;
+        if plan.cap_bps > 0 {
+            self.run_for(SETTLE_CAP)?;
+        }
         if plan.seed.is_multiple_of(LONG_EVERY) {
             // Who rose in vain before may still be held back, and takes its share after that.
             self.run_for(HOLD_MAX)?;
@@ -73,6 +93,8 @@ impl World {
             }
         }
         self.check_publishers()?;
+        self.check_qualities(plan)?;
+        self.check_redundancy(plan)?;
         self.check_speakers()?;
         if let Some((layer, _)) = self.asked.iter().find(|(_, at)| **at > began) {
             return broken(Law::Requests, format!("a keyframe of {layer:?} is still asked for"));
@@ -91,6 +113,12 @@ impl World {
         for (publisher, _) in self.publishers.values_mut() {
             publisher.idle_until = None;
             publisher.come_back(plan.stay_off);
+            if plan.lowers_rates {
+                set_rate(publisher, LOW_RATE);
+            }
+        }
+        if !plan.stays_overloaded {
+            self.overload(Overload::None);
         }
         let mut rng = Rng::new(plan.seed ^ 0xe57);
         for person in self.reference.people.clone() {
@@ -139,7 +167,9 @@ impl World {
         let Some(ideal) = self.reference.ideal(slot) else { return Vec::new() };
         let Some(track) = self.reference.slots[&slot].track else { return Vec::new() };
         let (publisher, _) = &self.publishers[&track];
-        let sent: Vec<_> = publisher.sent().map(|spatial| (spatial, publisher.bps(spatial))).collect();
+        let payload = |spatial| (spatial, publisher.payload_bps(spatial));
+        let let_in = self.reference.let_in(publisher.sent().map(payload));
+        let sent: Vec<_> = let_in.map(|spatial| (spatial, publisher.bps(spatial))).collect();
         let fitting: Vec<_> = sent.iter().filter(|(spatial, _)| *spatial <= ideal).copied().collect();
         if fitting.is_empty() { sent.into_iter().take(1).collect() } else { fitting }
     }
@@ -192,14 +222,21 @@ impl World {
                 continue;
             }
             self.seen.withheld += u64::from(place.viewer.tally.packets == 0);
-            if place.viewer.tally.packets > 0 {
+            if place.viewer.tally.packets >= ALL_PACKETS {
                 heard.insert(track);
-            } else if steady && talkers <= self.reference.voices && talk(&&track) {
+            } else if place.viewer.tally.packets == 0
+                && steady
+                && talkers <= self.reference.voices
+                && talk(&&track)
+            {
                 return broken(Law::Sound, format!("{slot:?} does not hear {track:?}, who talks"));
             }
         }
-        if steady && heard.len() > self.reference.voices {
-            return broken(Law::Sound, format!("{} microphones are heard: {heard:?}", heard.len()));
+        if heard.len() > self.reference.voices {
+            return broken(
+                Law::Sound,
+                format!("{} microphones are heard all the time: {heard:?}", heard.len()),
+            );
         }
         Ok(())
     }
@@ -215,8 +252,9 @@ impl World {
                 let config = &self.reference.tracks[&track].config;
                 let bps = place.viewer.tally.bytes * 8;
                 if config.kind == MediaKind::Audio {
-                    sound += if self.publishers[&track].0.dtx { 0 } else { bps };
-                    sound_most += SOUND_BPS;
+                    let repeats = place.viewer.tally.repeats;
+                    sound += if self.publishers[&track].0.dtx { 0 } else { bps + repeats * REPEAT_BITS };
+                    sound_most += if repeats > 0 { SOUND_TWICE_BPS } else { SOUND_BPS };
                     continue;
                 }
                 shown.push(Shown {
@@ -232,6 +270,11 @@ impl World {
                 });
             }
             let estimate = self.reference.estimates[&person];
+            if self.reference.overload != Overload::None {
+                self.seen.judged.overloaded += shown.len() as u64;
+                reference::judge_thinned(estimate, sound, &shown)?;
+                continue;
+            }
             reference::judge(estimate, sound, sound_most, &shown, &mut self.seen.judged)
                 .map_err(|problem| Problem { text: format!("{person:?} {}", problem.text), ..problem })?;
         }
@@ -249,6 +292,74 @@ impl World {
             let wanted = self.reference.wanted(*track);
             if told != wanted {
                 return broken(Law::Dynacast, format!("{track:?} told {told:?}, wanted {wanted:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is cut off knows it; and who has nothing to complain of is told that all is well.
+    fn check_qualities(&mut self, plan: &Plan) -> Result<(), Problem> {
+        for person in &self.reference.people {
+            let own = self.reference.tracks.values().filter(|track| track.config.publisher == *person);
+            let mut cut = false;
+            for track in own.clone() {
+                let (publisher, _) = &self.publishers[&track.config.key];
+                let sent = publisher.sent().map(|spatial| (spatial, publisher.payload_bps(spatial)));
+                cut |= self.reference.let_in(sent).count() < publisher.sent().count();
+            }
+            let told = self.quality.get(person).copied();
+            self.seen.judged.capped += u64::from(cut);
+            if cut && told.is_none_or(|told| told > ConnectionQuality::Poor) {
+                return broken(Law::Quality, format!("{person:?} is cut off and told {told:?}"));
+            }
+            let sees =
+                |watching: &Watching| watching.owner == *person && watching.video && watching.track.is_some();
+            let pictures = own.clone().any(|track| track.config.kind == MediaKind::Video)
+                || self.reference.slots.values().any(sees);
+            let loses = self.reference.losses.get(person).is_some_and(|percent| *percent > 0);
+            let well = plan.seed.is_multiple_of(LONG_EVERY) && !pictures && !loses;
+            if well && told != Some(ConnectionQuality::Excellent) {
+                return broken(Law::Quality, format!("{person:?} is well and told {told:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Earlier frames go with the sound of those who lose packets, as far as there is room for them.
+    fn check_redundancy(&mut self, plan: &Plan) -> Result<(), Problem> {
+        for person in &self.reference.people {
+            let places = self.places.iter().filter(|(slot, _)| {
+                let watching = &self.reference.slots[*slot];
+                watching.owner == *person && !watching.video
+            });
+            let heard: Vec<_> = places
+                .filter_map(|(slot, place)| Some((slot, place.viewer.wants?, place.viewer.tally)))
+                .collect();
+            let steady = |(slot, track, _): &(&SlotKey, TrackKey, Tally)| {
+                !self.publishers[track].0.dtx && self.reference.must_hear(**slot, *track)
+            };
+            if !heard.iter().all(steady) {
+                continue;
+            }
+            let sound: u64 = heard.iter().map(|(_, _, tally)| tally.bytes * 8).sum();
+            let (loss, estimate) =
+                (self.reference.losses.get(person).copied().unwrap_or(0), self.reference.estimates[person]);
+            let level = |bounds: [u64; REDUNDANT_MAX], sound: u64| {
+                let wanted = bounds.iter().filter(|bound| loss >= **bound).count() as u64;
+                let fits = |level: &u64| sound * (1 + level) * REPEATS_PART <= estimate;
+                (1..=wanted).rev().find(fits).unwrap_or(0)
+            };
+            // What was needed a moment ago may still be sent.
+            let settled = plan.seed.is_multiple_of(LONG_EVERY);
+            let least = level(REPEATS_FROM, sound * 11 / 10);
+            let most = level(if settled { REPEATS_TO } else { [0; REDUNDANT_MAX] }, sound * 9 / 10);
+            for (slot, _, tally) in heard {
+                let takes = self.reference.slots[slot].takes;
+                self.seen.judged.redundancy += u64::from(takes && least > 0);
+                if takes && !(least * tally.packets..=most * tally.packets).contains(&tally.repeats) {
+                    let text = format!("{slot:?} of {person:?}, loss {loss} %: {least} to {most}, {tally:?}");
+                    return broken(Law::Redundancy, text);
+                }
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parley_media_core::{Codec, Forward, Spatial, TrackKey, WIRE_OVERHEAD_BYTES};
+use parley_media_core::{Codec, Forward, Spatial, TrackKey, WIRE_OVERHEAD_BYTES, red::REDUNDANT_MAX};
 
 use crate::{
     problem::{Law, Problem, broken},
@@ -63,6 +63,8 @@ pub struct Tally {
     pub undecodable: u64,
     /// Changes of layer.
     pub switches: u32,
+    /// Earlier frames of sound, if each that may go with a packet does.
+    pub repeats: u64,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,8 @@ pub struct Viewer {
     frames: BTreeMap<u64, Frame>,
     newest: Option<(Encoded, Forward)>,
     newest_at: Option<Instant>,
+    /// The packet with which the sound began, or came back after a silence.
+    begun: u64,
     /// The newest frame could not be decoded.
     pub stuck: bool,
 }
@@ -103,6 +107,7 @@ pub struct Conditions {
     pub lossless: bool,
     /// Something of the sound was left out before: others were louder.
     pub withheld: bool,
+    pub takes_redundancy: bool,
     /// The highest number of its stream that the room had got before.
     pub highest: u64,
     pub now: Instant,
@@ -115,7 +120,7 @@ impl Viewer {
         forward: &Forward,
         conditions: Conditions,
     ) -> Result<Taken, Problem> {
-        let Conditions { look, lossless, withheld, highest, now } = conditions;
+        let Conditions { look, lossless, withheld, takes_redundancy, highest, now } = conditions;
         if self.wants != Some(packet.config.key) {
             return broken(Law::Permission, format!("packet of {:?} to {:?}", packet.config.key, self.wants));
         }
@@ -140,6 +145,7 @@ impl Viewer {
             taken.ended = self.segment.take();
         }
         self.fresh = false;
+        self.repeats(packet, forward, takes_redundancy)?;
         self.advance(packet, forward)?;
         self.order(packet, forward)?;
         if lossless {
@@ -178,6 +184,20 @@ impl Viewer {
         }
         // A keyframe ends what could be needed of before.
         self.frames.clear();
+        Ok(())
+    }
+
+    /// Nothing is sent twice of what the receiver was not to hear once.
+    fn repeats(&mut self, packet: &Encoded, forward: &Forward, takes: bool) -> Result<(), Problem> {
+        if !packet.video() && forward.marker {
+            self.begun = packet.sequence;
+        }
+        let repeats = u64::from(forward.redundancy);
+        let heard = packet.sequence.saturating_sub(self.begun);
+        if repeats > 0 && (packet.video() || !takes || repeats > heard || repeats > REDUNDANT_MAX as u64) {
+            return broken(Law::Redundancy, format!("{repeats} frames of {heard}, takes them: {takes}"));
+        }
+        self.tally.repeats += repeats;
         Ok(())
     }
 

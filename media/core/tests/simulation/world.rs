@@ -6,32 +6,28 @@ use std::{
 };
 
 use parley_media_core::{
-    Codec, Forward, MediaKind, Output, ParticipantKey, SlotKey, SlotSettings, Source, Spatial, TrackConfig,
-    TrackKey,
+    ConnectionQuality, Forward, LinkStats, Output, ParticipantKey, SlotKey, Spatial, TrackKey,
 };
 
 use crate::{
     faults::{Fault, Tested},
-    plan::{Action, Pick, Plan, Publish, WILD_STEPS},
+    plan::{Plan, WILD_STEPS},
     problem::{Law, Problem, broken},
-    reference::{Judged, Published, Reference, Watching},
-    support::{Encoded, Publisher, Rng, camera, microphone, start},
+    reference::{Judged, Reference},
+    support::{Encoded, Publisher, Rng, start},
     viewer::{Conditions, Segment, Viewer},
 };
 
 const STEP: Duration = Duration::from_millis(5);
-const MAX_PEOPLE: usize = 7;
-const MAX_SLOTS: usize = 6;
-const MAX_TRACKS: usize = 9;
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(200);
 /// A receiver that cannot decode says so at this distance.
 const PLI_INTERVAL: Duration = Duration::from_millis(200);
+/// How often the losses on the way to each person are told.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Rounds of timeouts at one instant.
 const MAX_TIMEOUTS: usize = 8;
 /// Outputs of one step: some for each slot, track and person.
 const MAX_OUTPUTS: usize = 120;
-/// A stream that starts anew twice within this time may be refused.
-const RESTART_PAUSE: Duration = Duration::from_millis(1100);
 
 /// One slot as its owner knows it.
 #[derive(Default)]
@@ -41,7 +37,7 @@ pub struct Place {
     pub told: Option<Spatial>,
     /// Last change of layer, pause or resume.
     pub changed_at: Option<Instant>,
-    asked_at: Option<Instant>,
+    pub asked_at: Option<Instant>,
     /// Something of the sound did not come since the last packet.
     withheld: bool,
 }
@@ -52,8 +48,8 @@ struct Trouble(BTreeSet<u64>);
 
 /// What the room got of a stream.
 #[derive(Clone, Copy, Debug)]
-struct Arrival {
-    first_at: Instant,
+pub struct Arrival {
+    pub first_at: Instant,
     /// Sequence number.
     highest: u64,
 }
@@ -75,6 +71,12 @@ pub struct Seen {
     pub speakers: u64,
     /// Sound that others were louder than.
     pub withheld: u64,
+    /// Earlier frames that went with sound.
+    pub repeats: u64,
+    /// Packets above the cap.
+    pub cut: u64,
+    /// Pictures left out for want of time.
+    pub shed: u64,
     pub judged: Judged,
 }
 
@@ -89,7 +91,7 @@ impl Seen {
         self.clone().each().iter().all(|count| **count > 0)
     }
 
-    fn each(&mut self) -> [&mut u64; 17] {
+    fn each(&mut self) -> [&mut u64; 23] {
         [
             &mut self.forwarded,
             &mut self.switches,
@@ -104,10 +106,16 @@ impl Seen {
             &mut self.layers_stopped,
             &mut self.speakers,
             &mut self.withheld,
+            &mut self.repeats,
+            &mut self.cut,
+            &mut self.shed,
             &mut self.judged.short_of_bandwidth,
             &mut self.judged.equals,
             &mut self.judged.together,
             &mut self.judged.ranked,
+            &mut self.judged.overloaded,
+            &mut self.judged.redundancy,
+            &mut self.judged.capped,
         ]
     }
 }
@@ -128,33 +136,31 @@ pub struct World {
     pub seen: Seen,
     /// Keyframes asked for.
     pub asked: BTreeMap<(TrackKey, Spatial), Instant>,
-    flying: Vec<(Instant, u64, Encoded)>,
+    /// What was told of each person's connection.
+    pub quality: BTreeMap<ParticipantKey, ConnectionQuality>,
+    pub flying: Vec<(Instant, u64, Encoded)>,
+    pub arrivals: BTreeMap<(TrackKey, Spatial, u64), Arrival>,
+    pub frames: u64,
     trouble: BTreeMap<(TrackKey, Spatial, u64), Trouble>,
-    arrivals: BTreeMap<(TrackKey, Spatial, u64), Arrival>,
-    frames: u64,
+    stats_at: Instant,
     launched: u64,
     outputs: usize,
     out: Vec<Forward>,
-}
-
-fn nth<K: Copy>(mut keys: impl ExactSizeIterator<Item = K>, pick: Pick) -> Option<K> {
-    match keys.len() {
-        0 => None,
-        len => keys.nth((pick % len as u64) as usize),
-    }
 }
 
 impl World {
     pub fn new(plan: &Plan, fault: Fault) -> Self {
         let mut room = Tested::new(fault);
         room.set_voices(plan.voices);
+        room.set_publish_cap(plan.cap_bps);
+        let now = start();
         Self {
             plan_seed: plan.seed,
             lossless: plan.lossless,
             calm: false,
             room,
-            reference: Reference { voices: plan.voices, ..Reference::default() },
-            now: start(),
+            reference: Reference { voices: plan.voices, cap_bps: plan.cap_bps, ..Reference::default() },
+            now,
             publishers: BTreeMap::new(),
             obeys: BTreeSet::new(),
             places: BTreeMap::new(),
@@ -162,6 +168,8 @@ impl World {
             wanted: BTreeMap::new(),
             seen: Seen::default(),
             asked: BTreeMap::new(),
+            quality: BTreeMap::new(),
+            stats_at: now,
             flying: Vec::new(),
             trouble: BTreeMap::new(),
             arrivals: BTreeMap::new(),
@@ -185,198 +193,6 @@ impl World {
             self.step()?;
         }
         Ok(())
-    }
-
-    fn act(&mut self, key: u64, action: Action) -> Result<(), Problem> {
-        match action {
-            Action::Join if self.reference.people.len() < MAX_PEOPLE => {
-                self.room.add_participant(ParticipantKey(key), self.now);
-                self.reference.people.insert(ParticipantKey(key));
-            }
-            Action::Join => {}
-            Action::Leave { who } => self.leave(who),
-            Action::Publish { by, what } => self.publish(key, by, what),
-            Action::Unpublish { track } => {
-                let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return Ok(()) };
-                self.room.remove_track(track, self.now);
-                self.reference.unpublish(track);
-                self.publishers.remove(&track);
-            }
-            Action::Replace { track, what } => self.replace(track, what),
-            Action::Restart { track } => {
-                let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return Ok(()) };
-                self.restart(track);
-            }
-            Action::Mute { track, muted } => {
-                let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return Ok(()) };
-                self.mute(track, muted);
-            }
-            Action::OpenSlot { .. }
-            | Action::CloseSlot { .. }
-            | Action::Show { .. }
-            | Action::Detach { .. }
-            | Action::Adjust { .. }
-            | Action::Refresh { .. } => self.use_slot(key, action),
-            Action::Estimate { who, bps } => {
-                let Some(person) = nth(self.reference.people.iter().copied(), who) else { return Ok(()) };
-                self.estimate(person, bps);
-            }
-            Action::Layer { track, spatial, on } => {
-                let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return Ok(()) };
-                if let Some((publisher, _)) = self.publishers.get_mut(&track) {
-                    publisher.switch_layer(spatial, on);
-                }
-            }
-            Action::Idle { track, millis } => {
-                let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return Ok(()) };
-                if let Some((publisher, _)) = self.publishers.get_mut(&track) {
-                    publisher.idle_until = Some(self.now + Duration::from_millis(millis));
-                }
-            }
-            Action::Stall { millis } => self.now += Duration::from_millis(millis),
-        }
-        self.expect();
-        self.drain()
-    }
-
-    fn leave(&mut self, who: Pick) {
-        let Some(person) = nth(self.reference.people.iter().copied(), who) else { return };
-        self.room.remove_participant(person, self.now);
-        self.reference.leave(person);
-        self.speaking.remove(&person);
-        self.publishers.retain(|track, _| self.reference.tracks.contains_key(track));
-        self.places.retain(|slot, _| self.reference.slots.contains_key(slot));
-    }
-
-    fn publish(&mut self, key: u64, by: Pick, what: Publish) {
-        let Some(person) = nth(self.reference.people.iter().copied(), by) else { return };
-        if self.reference.tracks.len() < MAX_TRACKS {
-            self.start_track(key, person, what, false);
-        }
-    }
-
-    fn replace(&mut self, track: Pick, mut what: Publish) {
-        let Some(track) = nth(self.reference.tracks.keys().copied(), track) else { return };
-        let published = &self.reference.tracks[&track];
-        let (person, muted) = (published.config.publisher, published.muted);
-        if published.config.kind == MediaKind::Video {
-            what.layers = what.layers.max(1);
-            what.source = published.config.source;
-        } else {
-            what.layers = 0;
-            what.source = published.config.source;
-        }
-        self.flying.retain(|(_, _, packet)| packet.config.key != track);
-        self.start_track(track.0, person, what, muted);
-        self.seen.replaced += 1;
-    }
-
-    fn start_track(&mut self, key: u64, person: ParticipantKey, what: Publish, muted: bool) {
-        let config = config(key, person, &what);
-        let track = config.key;
-        let mut rng = Rng::new(self.plan_seed ^ key << 20 ^ self.frames << 40);
-        let mut publisher = Publisher::new(config.clone(), what.temporal, self.now, &mut rng);
-        publisher.level = what.level;
-        publisher.look = what.look;
-        publisher.dtx = what.dtx;
-        publisher.pads = what.pads;
-        let bytes = |layer: usize| {
-            let announced = config.layers.get(layer).map_or(0, |layer| layer.bitrate_bps);
-            (announced * what.rate_percent / 100 / 8 / 30) as usize
-        };
-        publisher.frame_bytes = Some([bytes(0), bytes(1), bytes(2), 0]);
-        if matches!(what.look, crate::support::Look::Bare) || what.h264 {
-            publisher.temporal = false;
-        }
-        self.room.add_track(config.clone(), self.now);
-        self.publishers.insert(track, (publisher, rng));
-        self.wanted.remove(&track);
-        self.obeys.remove(&track);
-        if what.obeys {
-            self.obeys.insert(track);
-        }
-        self.reference.tracks.insert(track, Published { config, muted });
-    }
-
-    /// The room refuses a second restart soon after one: it takes it for rubbish.
-    fn restart(&mut self, track: TrackKey) {
-        let Some((publisher, rng)) = self.publishers.get_mut(&track) else { return };
-        let Some(run) = publisher.run(Spatial(0)) else { return };
-        let arrived = self.arrivals.get(&(track, Spatial(0), run));
-        if arrived.is_some_and(|arrival| self.now - arrival.first_at >= RESTART_PAUSE) {
-            publisher.restart(rng);
-            self.seen.restarts += 1;
-        }
-    }
-
-    fn mute(&mut self, track: TrackKey, muted: bool) {
-        self.room.set_track_muted(track, muted, self.now);
-        if let Some(published) = self.reference.tracks.get_mut(&track) {
-            published.muted = muted;
-        }
-    }
-
-    pub fn estimate(&mut self, person: ParticipantKey, bps: u64) {
-        self.room.handle_estimate(person, bps, self.now);
-        self.reference.estimates.insert(person, bps);
-    }
-
-    fn use_slot(&mut self, key: u64, action: Action) {
-        let pick = |pick: Pick| nth(self.reference.slots.keys().copied(), pick);
-        match action {
-            Action::OpenSlot { of, video } => {
-                let Some(owner) = nth(self.reference.people.iter().copied(), of) else { return };
-                let theirs = self.reference.slots.values().filter(|watching| watching.owner == owner);
-                if theirs.count() < MAX_SLOTS {
-                    let slot = SlotKey(key as u32);
-                    self.room.add_slot(slot, owner);
-                    let settings = SlotSettings::default();
-                    self.reference.slots.insert(slot, Watching { owner, video, track: None, settings });
-                    self.places.insert(slot, Place::default());
-                }
-            }
-            Action::CloseSlot { slot } => {
-                let Some(slot) = pick(slot) else { return };
-                self.room.remove_slot(slot, self.now);
-                self.reference.slots.remove(&slot);
-                self.places.remove(&slot);
-            }
-            Action::Show { slot, track, settings } => {
-                let Some(slot) = pick(slot) else { return };
-                self.show(slot, track, settings);
-            }
-            Action::Detach { slot } => {
-                let Some(slot) = pick(slot) else { return };
-                self.room.detach(slot, self.now);
-                self.reference.slots.get_mut(&slot).unwrap().track = None;
-            }
-            Action::Adjust { slot, settings } => {
-                let Some(slot) = pick(slot) else { return };
-                self.room.update_slot(slot, settings, self.now);
-                self.reference.slots.get_mut(&slot).unwrap().settings = settings;
-            }
-            Action::Refresh { slot } => {
-                let Some(slot) = pick(slot) else { return };
-                self.room.handle_keyframe_request(slot, self.now);
-            }
-            _ => {}
-        }
-    }
-
-    fn show(&mut self, slot: SlotKey, track: Pick, settings: SlotSettings) {
-        let watching = self.reference.slots.get_mut(&slot).unwrap();
-        let kind = if watching.video { MediaKind::Video } else { MediaKind::Audio };
-        let fitting: Vec<_> =
-            self.reference.tracks.iter().filter(|(_, track)| track.config.kind == kind).collect();
-        let Some((track, _)) = nth(fitting.into_iter(), track) else { return };
-        let place = self.places.get_mut(&slot).unwrap();
-        if watching.track != Some(*track) {
-            place.paused = false;
-            place.viewer.fresh = true;
-        }
-        watching.track = Some(*track);
-        watching.settings = settings;
-        self.room.attach(slot, *track, settings, self.now);
     }
 
     /// What each viewer may get follows from what was asked, not from the room.
@@ -410,12 +226,25 @@ impl World {
         for (_, _, packet) in arrived {
             self.deliver(&packet)?;
         }
+        self.tell_losses();
         self.elapse()?;
         self.drain()?;
         if self.outputs > MAX_OUTPUTS || self.room.outputs_lost() > 0 {
             return broken(Law::Queue, format!("{} outputs in a step", self.outputs));
         }
         Ok(())
+    }
+
+    fn tell_losses(&mut self) {
+        if self.now < self.stats_at {
+            return;
+        }
+        self.stats_at = self.now + STATS_INTERVAL;
+        for person in &self.reference.people {
+            let percent = self.reference.losses.get(person).copied().unwrap_or(0);
+            let stats = LinkStats { loss_down: percent as f32 / 100.0, ..LinkStats::default() };
+            self.room.handle_link_stats(*person, stats, self.now);
+        }
     }
 
     fn elapse(&mut self) -> Result<(), Problem> {
@@ -476,6 +305,10 @@ impl World {
             // Unpublished while it was on its way: the shell does not know it either.
             return Ok(());
         }
+        if !self.room.admit(packet.config.key, packet.spatial, packet.payload.len(), self.now) {
+            self.seen.cut += 1;
+            return Ok(());
+        }
         self.room.handle_rtp(&packet.rtp(), self.now, &mut out);
         self.seen.forwarded += out.len() as u64;
         // What is told of a pause was decided before the packet went out.
@@ -519,6 +352,11 @@ impl World {
         if place.paused {
             return broken(Law::Pause, format!("packet to {slot:?}, which is paused"));
         }
+        if self.reference.sheds(slot) {
+            let overload = self.reference.overload;
+            return broken(Law::Overload, format!("packet to {slot:?} with {overload:?}"));
+        }
+        self.seen.repeats += u64::from(forward.redundancy);
         let look = self.publishers.get(&packet.config.key).map(|(publisher, _)| publisher.look);
         let look = look.unwrap_or(crate::support::Look::Full);
         let stream = (packet.config.key, packet.spatial, packet.run);
@@ -527,6 +365,7 @@ impl World {
             look,
             lossless: self.lossless,
             withheld: std::mem::take(&mut place.withheld),
+            takes_redundancy: self.reference.slots[&slot].takes,
             highest,
             now: self.now,
         };
@@ -592,6 +431,7 @@ impl World {
                 place.paused = paused;
                 place.viewer.fresh |= paused;
                 self.seen.pauses += u64::from(paused);
+                self.seen.shed += u64::from(paused && shows && self.reference.sheds(slot));
                 self.seen.resumes += u64::from(!paused);
                 if repeated {
                     return broken(Law::Pause, format!("{slot:?} told paused={paused} twice"));
@@ -617,6 +457,10 @@ impl World {
                     self.seen.layers_stopped += u64::from(spatial < publisher.wanted);
                     publisher.heed_wanted(spatial);
                 }
+                Ok(())
+            }
+            Output::Quality { participant, quality, .. } => {
+                self.quality.insert(participant, quality);
                 Ok(())
             }
             Output::Speakers(list) => {
@@ -646,23 +490,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn config(key: u64, person: ParticipantKey, what: &Publish) -> TrackConfig {
-    if what.layers == 0 {
-        return TrackConfig { source: what.source, ..microphone(key, person.0) };
-    }
-    let mut config = camera(key, person.0);
-    config.layers.truncate(what.layers);
-    config.source = what.source;
-    if what.h264 {
-        config.codec = Codec::H264;
-    }
-    if what.source == Source::ScreenShare && what.layers == 1 {
-        // One layer, as large as the screen.
-        config.layers[0].width = 1920;
-        config.layers[0].height = 1080;
-        config.layers[0].bitrate_bps = 800_000;
-    }
-    config
 }

@@ -189,6 +189,12 @@ impl Publisher {
         ((bytes + packets * WIRE_OVERHEAD_BYTES) * 8 * 30) as u64
     }
 
+    /// The same of the payloads alone.
+    pub fn payload_bps(&self, spatial: Spatial) -> u64 {
+        let bytes = self.frame_bytes.map_or(0, |bytes| bytes[usize::from(spatial.0)]);
+        (bytes * 8 * 30) as u64
+    }
+
     pub fn ask_keyframe(&mut self, spatial: Spatial) {
         if let Some(layer) = self.layers.iter_mut().find(|layer| layer.spatial == spatial) {
             layer.keyframe = true;
