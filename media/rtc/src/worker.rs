@@ -289,4 +289,32 @@ mod tests {
         assert_eq!(worker.ending, [(bad, "internal error")]);
         assert_eq!(metrics.panics.value(), 1);
     }
+
+    #[test]
+    fn the_end_of_a_room_takes_several_turns() {
+        let config = MediaConfig { udp_port: 0, bind: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() };
+        let (commands, receiver) = mpsc::channel(1);
+        let (mut worker, waker) = Worker::prepare(&Arc::new(config), 0, receiver, &Arc::default()).unwrap();
+        let link = Link::new(commands, waker);
+        let (events, _told) = Events::new(16);
+        let voices = parley_media_core::VOICES_DEFAULT;
+        let key = worker.rooms.insert_with(|key| RoomState::new(key, crate::layout::HOME, events, voices));
+        let now = Instant::now();
+        for participant in 0..40 {
+            let rtc = crate::codecs::build(&[], 64 * 1024).unwrap();
+            let participant = crate::ParticipantKey(participant);
+            let joined = worker.with_room(key, &link.metrics, now, |room, ctx| {
+                room.join(ctx, participant, crate::PeerMode::Single, vec![rtc])
+            });
+            assert!(matches!(joined, Some(Ok(()))));
+        }
+        worker.close_room(key, "closed", &link);
+        let mut left = Vec::new();
+        while worker.peers.len() > 0 && left.len() < 10 {
+            assert_eq!(worker.sleep(), Duration::ZERO, "the next turn comes at once");
+            worker.turn(&link, now);
+            left.push(worker.peers.len());
+        }
+        assert_eq!(left, [24, 8, 0]);
+    }
 }

@@ -20,8 +20,7 @@ use crate::{
     rooms::Opened,
 };
 
-/// Commands are carried out for so long in one turn, at least one of them; packets come in between. A
-/// description takes about a third of a millisecond.
+/// Commands are carried out for so long in one turn, at least one of them; packets come in between.
 const COMMANDS_TIME: Duration = Duration::from_millis(1);
 /// Why a room ends that signaling has closed, or forgotten.
 const CLOSED: &str = "closed";
