@@ -23,8 +23,8 @@ const WISHED = process.env.PARLEY_LAYER_SWITCHES;
 const SWITCHES = Number(WISHED ?? 8);
 const WANTED = new RegExp(process.env.PARLEY_LAYER_KINDS ?? '');
 const FREEZE_MS = 200;
-/** After a switch has been seen, before the next. */
-const REST_MS = 250;
+/** After a switch has been seen, before the next. Chromium ignores requests for keyframes within 300 ms of another. */
+const REST_MS = 320;
 /** Where the estimate of the bandwidth has suffered from a busy machine, it has to recover first. */
 const SWITCH_LIMIT_MS = 20_000;
 const [LOW, HIGH] = [0, 2];

@@ -18,7 +18,7 @@ pub(crate) const SECTIONS_MAX: usize = 128;
 /// Longest line.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Of the server's candidates, see [`rank_candidates`].
-const TYPE_PREFERENCE: u32 = 83;
+const TYPE_PREFERENCE: u32 = 79;
 /// Restarts that still raise the priority: half of the local preference's 16 bits.
 const LOCAL_PREFERENCE_STEPS: u16 = 0x7fff;
 /// The state machine keeps mids in 16 bytes.
@@ -219,8 +219,9 @@ pub(crate) fn without_candidates(sdp: &str) -> String {
 /// until then it does not even check pairs of lower priority in the same network. So what a restart
 /// brings must outrank what was before, TCP as well as UDP: then a client whose UDP is blocked moves to
 /// TCP as soon as that answers. Within a description UDP comes before TCP, and all stay below what
-/// clients give their own TCP candidates (type preference 90 in libwebrtc), for the lower of the two
-/// priorities of a pair is what counts (RFC 8445, section 6.1.2.3).
+/// clients give their own candidates, for the lower of the two priorities of a pair is what counts
+/// (RFC 8445, section 6.1.2.3): libwebrtc gives a TCP candidate the type preference 90, and 80 once
+/// it is connected, since its port is then another than announced.
 pub(crate) fn rank_candidates(sdp: &str, restarts: u16) -> String {
     let mut out = String::with_capacity(sdp.len());
     for line in sdp.lines() {

@@ -32,7 +32,7 @@ export function selectedPaths(person) {
       const transport = [...reports.values()].find(({ type }) => type === 'transport');
       const pair = transport?.selectedCandidatePairId
         ? reports.get(transport.selectedCandidatePairId)
-        : [...reports.values()].find(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded');
+        : [...reports.values()].find(({ type, selected }) => type === 'candidate-pair' && selected);
       if (!pair) continue;
       const [local, remote] = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)];
       paths.push({ protocol: local.protocol, port: local.port, address: local.address, remotePort: remote.port });

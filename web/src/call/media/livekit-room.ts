@@ -3,6 +3,7 @@ import {
   ConnectionError,
   ConnectionErrorReason,
   ConnectionQuality,
+  ConnectionState,
   DisconnectReason,
   LocalAudioTrack,
   LocalVideoTrack,
@@ -55,8 +56,9 @@ export class LiveKitRoom implements MediaRoom {
   readonly #handles = new WeakMap<Track, VideoHandle>();
   readonly #watch = new PathWatch({
     stats: () => this.raw.engine.pcManager?.publisher.getStats() ?? null,
+    // Not while the SDK looks for another way already.
     sends: () =>
-      this.#signalConnected &&
+      this.raw.state === ConnectionState.Connected &&
       [...this.raw.localParticipant.trackPublications.values()].some((sent) => !sent.isMuted),
     // The SDK's name for it: a new socket takes the session up, and ICE restarts.
     lost: () => void this.raw.simulateScenario("signal-reconnect"),
