@@ -24,6 +24,8 @@ use parley_loadtest::{
 const PATIENCE: Duration = Duration::from_secs(90);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 const SEED: u64 = 5;
+/// Keyframes are asked for so often, as by a decoder that cannot go on.
+const KEYFRAMES_APART: Duration = Duration::from_secs(1);
 
 /// All of these must be above zero: packets, bytes, loss, NACKs and keyframe requests both ways, drops by reason, time.
 const COUNTERS: [&str; 17] = [
@@ -66,6 +68,7 @@ struct Told {
     server: Option<SocketAddr>,
     /// Participants whose connection quality was told.
     quality_of: BTreeSet<String>,
+    asked: Option<Instant>,
 }
 
 impl Observer for Ear {
@@ -81,6 +84,15 @@ impl Observer for Ear {
             }
             _ => {}
         }
+    }
+
+    fn wants_keyframe(&mut self, at: Instant) -> bool {
+        let asked = &mut self.0.lock().unwrap().asked;
+        let due = asked.is_none_or(|last| at.saturating_duration_since(last) > KEYFRAMES_APART);
+        if due {
+            *asked = Some(at);
+        }
+        due
     }
 }
 

@@ -32,6 +32,8 @@ struct Entry {
     link: Link,
     signal: tokio::sync::mpsc::Sender<livekit_protocol::signal_request::Message>,
     connected: Option<oneshot::Sender<Result<(), JoinError>>>,
+    /// Counted as connected.
+    online: bool,
     publishing: HashMap<String, oneshot::Sender<Result<String, JoinError>>>,
     due: Instant,
 }
@@ -144,6 +146,7 @@ impl Worker {
             match news {
                 News::Connected => {
                     if let Some(connected) = entry.connected.take() {
+                        entry.online = true;
                         self.totals.connected += 1;
                         drop(connected.send(Ok(())));
                     }
@@ -175,7 +178,7 @@ impl Worker {
 
     fn remove(&mut self, id: PeerId) {
         let Some(mut entry) = self.peers.remove(&id) else { return };
-        if entry.connected.is_none() {
+        if entry.online {
             self.totals.connected = self.totals.connected.saturating_sub(1);
         }
         entry.peer.count(&mut self.totals.counts);
@@ -270,7 +273,7 @@ impl Worker {
         }
         let publishing = HashMap::new();
         let connected = Some(connected);
-        self.peers.insert(id, Entry { peer, link, signal, connected, publishing, due: now });
+        self.peers.insert(id, Entry { peer, link, signal, connected, online: false, publishing, due: now });
     }
 
     fn sum(&mut self) -> Totals {
