@@ -354,8 +354,10 @@ mod test {
             rtx_cache.cache_sent_packet(pkt, now);
         }
 
+        let mut first = packet(now, 200, 2000);
+        first.timestamp = after(now, 10);
         assert_eq!(
-            Some(&mut packet(now, 200, 2000)),
+            Some(&mut first),
             rtx_cache.get_cached_packet_by_seq_no(200.into())
         );
         assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(100.into()));
