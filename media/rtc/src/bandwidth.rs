@@ -254,6 +254,8 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         };
         if let Some(drain) = self.drain.take_if(|drain| unseen(drain) > QUIET) {
             self.estimate_bps = drain.then_bps;
+            // It shows in what was reported last, which nothing follows.
+            self.link.forget_recent();
         }
     }
 
