@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Comparison, Delay, Joins, Row};
+use super::{Comparison, Delay, Joins, Row, row::median};
 
 const KIB: u64 = 1024;
 /// Forwarded packets a second of one core, at 1→many with full packets.
@@ -14,6 +14,8 @@ const DELAY_P99_MS: f64 = 2.0;
 const DELAY_P999_MS: f64 = 10.0;
 /// Of one core, by 50 calls of two with 720p.
 const CALLS_CPU_SHARE: f64 = 0.5;
+/// Above this the generator did not get its CPU.
+const LATE_MS: f64 = 5.0;
 const IDLE_BYTES: u64 = 300 * KIB;
 const CALL_BYTES: u64 = 1024 * KIB;
 
@@ -157,9 +159,23 @@ impl Comparison {
         ] {
             let _ = writeln!(text, "{name:<27} {rate:>12.0}");
         }
+        self.note_other_work(&mut text);
         self.delays(&mut text);
         self.aims(&mut text);
         text
+    }
+
+    /// Timers of the generator that run late tell of a machine that has other work.
+    fn note_other_work(&self, text: &mut String) {
+        let late = self.reports.iter().map(|report| report.client_lateness_ms.p99).collect::<Vec<f64>>();
+        let late = median(&late);
+        if late > LATE_MS {
+            let _ = writeln!(
+                text,
+                "\nThe generator's own timers were {late:.0} ms late (99 %, median of all measurements): the machine has other\n\
+                 work. Delays and \"top %\" are of that, and memory is larger for it; ratios of CPU time hold better."
+            );
+        }
     }
 
     fn delays(&self, text: &mut String) {
@@ -263,6 +279,10 @@ mod tests {
         assert!(table.contains("65%") && table.contains("400000") && table.contains("200000"));
         assert!(table.contains("NOT met") && table.contains("2000 KiB"), "{table}");
         assert!(table.contains("1.50 ms (5.00 less 3.50 without a server)"), "{table}");
+        assert!(!table.contains("timers were"), "{table}");
+        let mut late = good;
+        late.reports[0].client_lateness_ms.p99 = 7.0;
+        assert!(late.table().contains("timers were 7 ms late"), "{}", late.table());
     }
 
     #[test]
