@@ -1576,7 +1576,8 @@ mod test {
         let mut streams = crate::streams::Streams::new(false, 1200, Duration::from_millis(1500));
         let midrid = MidRid("vid".into(), None);
         let stream = streams.declare_stream_tx(42.into(), Some(44.into()), midrid);
-        stream.write_rtp(RtpWrite::new(pt, 7.into(), 0, now, vec![0_u8; 100]));
+        let write = RtpWrite::new(pt, 7.into(), 0, now, vec![0_u8; 100]);
+        stream.write_rtp(write.nackable(true));
         stream.send_queue.handle_timeout(now);
         let mut buf = vec![];
         stream
