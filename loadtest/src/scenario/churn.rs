@@ -37,7 +37,7 @@ impl Churn {
         let index = self.numbers.below(crowd.planned() as u64);
         self.report.leaves += 1;
         // Every second one is cut off without a word, as by a flat battery.
-        let cut = self.report.leaves % 2 == 0;
+        let cut = self.report.leaves.is_multiple_of(2);
         self.report.cut_off += u64::from(cut);
         if crowd.replace(usize::try_from(index).unwrap_or(0), cut).await {
             self.report.joins += 1;
