@@ -21,8 +21,12 @@ const SECRET: &str = "a secret of more than thirty-two characters";
 /// A target by name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 11] = [
     ("room", room),
+    ("payload", payload),
+    ("dependencies", dependencies),
+    ("redundancy", redundancy),
+    ("feedback", feedback),
     ("datagram", datagram),
     ("description", description),
     ("join_params", join_params),
@@ -35,6 +39,27 @@ pub const TARGETS: [Target; 7] = [
 /// fragment, checks, frames of RFC 4571.
 pub fn datagram(data: &[u8]) {
     parley_media_rtc::fuzzing::datagram(data);
+}
+
+/// A payload of each video codec.
+pub fn payload(data: &[u8]) {
+    parley_media_core::fuzzing::payload(data);
+}
+
+/// Dependency descriptors (AV1) of one stream.
+pub fn dependencies(data: &[u8]) {
+    parley_media_core::fuzzing::dependencies(data);
+}
+
+/// Redundant sound (RFC 2198).
+pub fn redundancy(data: &[u8]) {
+    parley_media_core::fuzzing::redundancy(data);
+}
+
+/// Feedback of a receiver into the estimate of what can be sent to it.
+#[allow(clippy::disallowed_methods, reason = "any instant will do")]
+pub fn feedback(data: &[u8]) {
+    parley_media_rtc::fuzzing::feedback(data, Instant::now());
 }
 
 /// A session description: read, stripped of candidates, rewritten, and negotiated.

@@ -6,14 +6,17 @@ use std::{
 };
 
 use parley_media_core::{
-    Codec, LayerSpec, MediaKind, ParticipantKey, Room, RtpIn, SlotKey, SlotSettings, Source, Spatial,
-    TrackConfig, TrackKey,
+    Codec, LayerSpec, LinkStats, MediaKind, Overload, ParticipantKey, Room, RtpIn, SlotKey, SlotSettings,
+    Source, Spatial, TrackConfig, TrackKey,
 };
 
 const PEOPLE: u64 = 3;
 const TRACKS: u64 = 4;
 const SLOTS: u32 = 6;
 const CODECS: [Codec; 6] = [Codec::Opus, Codec::Red, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1];
+const LEVELS: [Overload; 4] = [Overload::None, Overload::Thin, Overload::Few, Overload::SoundOnly];
+/// What one track may bring in; a script of packets of 255 bytes gets above it.
+const CAP_BPS: u64 = 20_000;
 /// Outputs of one command: a few for each slot and track.
 const MAX_OUTPUTS: usize = 200;
 const MAX_TIMEOUTS: usize = 8;
@@ -70,6 +73,7 @@ pub fn room(data: &[u8]) {
 impl Play<'_> {
     /// Three people, a track of each codec, each shown to somebody.
     fn set(&mut self) {
+        self.room.set_publish_cap(CAP_BPS);
         for person in 0..PEOPLE {
             self.room.add_participant(ParticipantKey(person), self.now);
         }
@@ -144,6 +148,13 @@ impl Play<'_> {
                 self.room.remove_participant(person, self.now);
                 self.room.add_participant(person, self.now);
             }
+            12 => self.room.set_overload(LEVELS[usize::from(self.script.byte()) % LEVELS.len()], self.now),
+            13 => {
+                let stats =
+                    LinkStats { loss_down: self.script.number() as f32 / 1_000.0, ..LinkStats::default() };
+                self.room.handle_link_stats(person, stats, self.now);
+                self.room.set_takes_redundancy(slot, which & 0x80 == 0);
+            }
             10 | 11 => self.now += Duration::from_millis(self.script.number() % 5000),
             _ => self.packet(track),
         }
@@ -184,6 +195,9 @@ impl Play<'_> {
             sender_report: None,
             payload: self.script.bytes(),
         };
+        if !self.room.admit(track, packet.spatial, packet.payload.len(), self.now) {
+            return;
+        }
         let mut out = Vec::new();
         self.room.handle_rtp(&packet, self.now, &mut out);
         for forward in out {

@@ -138,3 +138,23 @@ fn requests() {
 fn stun() {
     short("stun");
 }
+
+#[test]
+fn payload() {
+    short("payload");
+}
+
+#[test]
+fn dependencies() {
+    short("dependencies");
+}
+
+#[test]
+fn redundancy() {
+    short("redundancy");
+}
+
+#[test]
+fn feedback() {
+    short("feedback");
+}
