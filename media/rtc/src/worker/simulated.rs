@@ -90,7 +90,7 @@ networks! { Poor::Watcher;
     hotel "hotel"
     bufferbloat "bufferbloat"
     satellite "satellite"
-    lossy "lossy"
+    #[ignore] lossy "lossy"
     reorder "reorder"
     cellular "4g"
     #[ignore] rate_steps "rate-steps"
