@@ -171,6 +171,11 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         self.verdict()
     }
 
+    /// Nothing has proven the estimate so far.
+    pub(crate) fn is_assumed(&self) -> bool {
+        self.assumed
+    }
+
     /// The rate and duration of a probe to send now. [`Bandwidth::probe_sent`] tells that it is under way.
     pub(crate) fn probe(&self, now: Instant) -> Option<(u64, Duration)> {
         let missing = self.wanted_bps as f64 > self.estimate_bps || self.assumed;
@@ -195,8 +200,9 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
         self.assumed = true;
     }
 
-    /// Nothing comes through if what is sent is not reported. That needs something to be sent: without sound, and with
-    /// pictures stopped, nothing would ever come back.
+    /// Nothing comes through if what is sent is not reported any more. That needs something to be sent: without sound,
+    /// and with pictures stopped, nothing would ever come back. Before the first report it shows nothing: there may
+    /// have been only padding, of streams that the client does not know yet.
     fn listen(&mut self, unreported: Option<(Instant, Instant)>, now: Instant) {
         let waited = |since: Instant| now.saturating_duration_since(since);
         let quiet = unreported.is_none_or(|(_, last)| waited(last) > QUIET);
@@ -209,7 +215,8 @@ impl<P: Copy + PartialEq> Bandwidth<P> {
             (unreported, _) => unreported.map(|(first, _)| first),
         };
         let patience = self.link.shortest_trip().unwrap_or_default() + SILENCE;
-        if self.silent_since.is_none() && since.is_some_and(|since| waited(since) > patience) {
+        let missed = self.link.known() && since.is_some_and(|since| waited(since) > patience);
+        if self.silent_since.is_none() && missed {
             self.silent_since = Some(now);
             self.returned_at = None;
         }

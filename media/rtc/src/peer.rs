@@ -95,6 +95,8 @@ pub(crate) struct Peer {
     pub(crate) moved: bool,
     /// The client's ICE credentials, once its description has come.
     pub(crate) remote: Option<Remote>,
+    /// Pictures have gone to the client.
+    pub(crate) pictures: bool,
     /// Payload types of sound, a bit each.
     sound: u128,
     broken: bool,
@@ -135,6 +137,7 @@ impl Peer {
             incoming: HashMap::new(),
             moved: false,
             remote: None,
+            pictures: false,
             sound: 0,
             broken: false,
             clock: now,

@@ -310,6 +310,10 @@ fn silence_ends_when_nothing_is_on_its_way() {
     let verdict = |bandwidth: &mut Bandwidth<u32>, first, last, now| {
         bandwidth.tick(Some((at(first), at(last))), at(now)).estimate_bps
     };
+    // Before the first report there may be no media.
+    assert_eq!(verdict(&mut bandwidth, 0, 0, 1_000), START_BPS);
+    let first = Packet { sent: start, received: Some(start + DELAY), bytes: PACKET, probe: None };
+    bandwidth.feedback(&[first], at(0));
     // A packet that the client cannot place is never reported.
     assert_eq!(verdict(&mut bandwidth, 0, 0, 500), START_BPS);
     assert_eq!(verdict(&mut bandwidth, 0, 0, 1_000), 0);

@@ -95,6 +95,12 @@ impl RoomState {
 
     fn probe(&mut self, ctx: &mut Context<'_>, participant: ParticipantKey) {
         let Some(state) = self.participants.get_mut(&participant) else { return };
+        // A client may drop padding of a stream of which it has got nothing else, and report it as lost: that would
+        // show a link that carries sound alone.
+        let pictures = ctx.peers.get(state.outgoing()).is_some_and(|peer| peer.pictures);
+        if state.bandwidth.is_assumed() && !pictures {
+            return;
+        }
         let Some((bps, length)) = state.bandwidth.probe(ctx.now) else { return };
         let started = ctx.with(state.outgoing(), |rtc| rtc.bwe().probe(Bitrate::from(bps), length)).flatten();
         if let Some(probe) = started {

@@ -302,6 +302,7 @@ fn payload_for(
     }
     let (mid, incoming) = (slot.mid, outgoing.payload);
     let Some(peer) = ctx.peers.get_mut(slot.peer) else { return OutPayload::Impossible };
+    peer.pictures |= outgoing.video;
     let found = peer
         .with(ctx.metrics, |rtc| {
             rtc.media(mid).map_or(OutPayload::Impossible, |section| OutPayload::find(rtc, section, &incoming))
