@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { launchChromium } from './lib/browsers.mjs';
 import { plain, plainClient, servePlainPage } from './lib/plain.mjs';
 import { Parley } from './lib/server.mjs';
+import { talkingMicrophone } from './lib/speech.mjs';
 import { received, stats } from './lib/stats.mjs';
 import { serverApi } from './lib/token.mjs';
 import { until } from './lib/wait.mjs';
@@ -18,7 +19,7 @@ before(async () => {
   [server, page, browser] = await Promise.all([
     Parley.start({ name: 'livekit-client', dev: true }),
     servePlainPage(),
-    launchChromium(),
+    launchChromium({ flags: [talkingMicrophone()] }),
   ]);
 });
 
