@@ -33,6 +33,9 @@ export class Namespaces {
         [this.server, left, SERVER_ADDRESS],
         [this.browser, right, BROWSER_ADDRESS],
       ]) {
+        // A link-local address of IPv6 would be ready a second or two later, and Chromium aborts what it
+        // loads then (ERR_NETWORK_CHANGED).
+        command('ip', '-n', name, 'link', 'set', link, 'addrgenmode', 'none');
         command('ip', '-n', name, 'addr', 'add', `${address}/24`, 'dev', link);
         command('ip', '-n', name, 'link', 'set', link, 'up');
       }
