@@ -14,6 +14,8 @@ const DELAY_P99_MS: f64 = 2.0;
 const DELAY_P999_MS: f64 = 10.0;
 /// Of one core, by 50 calls of two with 720p.
 const CALLS_CPU_SHARE: f64 = 0.5;
+/// Of a load, the share that has to arrive for a delay to be one under that load.
+const LOAD_SHARE: f64 = 0.9;
 /// Above this the generator did not get its CPU.
 const LATE_MS: f64 = 5.0;
 const IDLE_BYTES: u64 = 300 * KIB;
@@ -53,6 +55,8 @@ pub(super) fn verdicts(rows: &[Row], loaded: &str, delays: &[Delay], joins: Opti
     for delay in delays {
         let (added, all, control) = (delay.added_ms(), &delay.forward_ms, &delay.control_ms);
         let inside = delay.server_ms.unwrap_or_default();
+        let loaded = delay.delivered_share >= LOAD_SHARE;
+        let note = if loaded { "" } else { "; the load did not come through" };
         for (name, aim, inside, added, all, control) in [
             ("99 %", DELAY_P99_MS, inside.p99, added.p99, all.p99, control.p99),
             ("99.9 %", DELAY_P999_MS, inside.p999, added.p999, all.p999, control.p999),
@@ -60,13 +64,18 @@ pub(super) fn verdicts(rows: &[Row], loaded: &str, delays: &[Delay], joins: Opti
             let what = |how: &str| format!("delay at half load, {}, {name}, {how}", delay.name);
             let aim_text = || format!("< {aim:.0} ms");
             if delay.server_ms.is_some() {
-                add(what("in the server"), aim_text(), format!("{inside:.2} ms"), inside < aim);
+                add(
+                    what("in the server"),
+                    aim_text(),
+                    format!("{inside:.2} ms{note}"),
+                    loaded && inside < aim,
+                );
             }
             add(
                 what("at the receivers"),
                 aim_text(),
-                format!("{added:.2} ms ({all:.2} less {control:.2} without a server)"),
-                added < aim,
+                format!("{added:.2} ms ({all:.2} less {control:.2} without a server){note}"),
+                loaded && added < aim,
             );
         }
     }
@@ -242,6 +251,7 @@ mod tests {
         let at = |p99| Percentiles { p50: 1.0, p99, p999: 8.0, ..Percentiles::default() };
         let delay = Delay {
             name: "1→100, 1250/s".to_owned(),
+            delivered_share: 1.0,
             forward_ms: at(5.0),
             control_ms: at(3.5),
             server_ms: Some(at(2.5)),
@@ -283,6 +293,14 @@ mod tests {
         let mut late = good;
         late.reports[0].client_lateness_ms.p99 = 7.0;
         assert!(late.table().contains("timers were 7 ms late"), "{}", late.table());
+    }
+
+    #[test]
+    fn a_delay_without_its_load_meets_no_aim() {
+        let delay = Delay { name: "1→100".to_owned(), delivered_share: 0.02, ..Delay::default() };
+        let verdicts = verdicts(&[], "1→100, 1000/s", &[delay], None);
+        assert_eq!(verdicts.iter().map(|verdict| verdict.met).collect::<Vec<_>>(), [false; 2]);
+        assert!(verdicts[0].found.ends_with("the load did not come through"), "{verdicts:?}");
     }
 
     #[test]
